@@ -1,0 +1,1 @@
+export default { files: ['test/dist/**/*.test.js'], timeout: '3m' };
