@@ -1,5 +1,5 @@
-import type { Plugin } from '../plugin/define-plugin.js';
 import type { Secret } from '../contract/secret.js';
+import type { Plugin } from '../plugin/define-plugin.js';
 
 /** A configuration that was read, validated and completed: every secret is a Secret, every path absolute. */
 export interface Configuration {

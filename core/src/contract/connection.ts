@@ -1,5 +1,6 @@
 import type { Secret } from './secret.js';
 
+/** `user` is the export id. */
 export interface ChapCredentials {
   readonly user: string;
   readonly password: Secret;
@@ -10,14 +11,26 @@ export interface ChapCredentials {
  * `declare module '@vbs/core' { interface ConnectionMap { … } }` and brings its JSON Schema in the manifest.
  */
 export interface ConnectionMap {
-  /** `portals` are `host:port`, an IPv6 host in brackets. */
-  iscsi: { readonly portals: readonly string[]; readonly iqn: string; readonly lun: number; readonly chap?: ChapCredentials };
-  aoe: { readonly shelf: number; readonly slot: number };
+  /** `portals` are `host:port`, an IPv6 host in brackets. `serial` is what the device will show, as far as the target can set it. */
+  iscsi: {
+    readonly portals: readonly string[];
+    readonly iqn: string;
+    readonly lun: number;
+    readonly serial: string;
+    readonly chap?: ChapCredentials;
+  };
+  aoe: { readonly shelf: number; readonly slot: number; readonly serial: string };
   /** `uri` as in the NBD URI specification: `nbd://127.0.0.1:10809/exp-…`. */
   nbd: { readonly uri: string };
 }
 export type Protocol = keyof ConnectionMap & string;
-export type ConnectionInfo<P extends Protocol = Protocol> = { [K in P]: { readonly protocol: K } & ConnectionMap[K] }[P];
+/**
+ * `key` tells a connection from every other of its protocol (`<iqn>/<lun>`, `e1.1`, the NBD URI). It follows from the other fields
+ * alone, so that exporter, initiator and hypervisor, each of which sees a part of them, name the same connection the same.
+ */
+export type ConnectionInfo<P extends Protocol = Protocol> = {
+  [K in P]: { readonly protocol: K; readonly key: string } & ConnectionMap[K];
+}[P];
 
 /** Where a backend's volume lies, for an exporter on the same machine, by kind. Open in the same way. */
 export interface LocatorMap {

@@ -1,6 +1,6 @@
 import type { Call } from './call.js';
 import type { WithCapabilities } from './capabilities.js';
-import type { Access, DeviceSource } from './connection.js';
+import type { Access, DeviceSource, Protocol } from './connection.js';
 
 /** A virtual machine by a key that no other VM of the node gets later: a UUID or a name, never a domid (safety E3). */
 export interface VmIdentity {
@@ -8,8 +8,12 @@ export interface VmIdentity {
   readonly running: boolean;
 }
 
-/** One disk in one slot of one VM. Every field is checked against what is there before anything is changed. */
+/**
+ * One disk in one slot of one VM. Every field is checked against what is there before anything is changed. What a call changes is
+ * guarded by the attachment's id.
+ */
 export interface DeviceRequest {
+  readonly attachmentId: string;
   /** `VmIdentity.key`. */
   readonly vm: string;
   /** As `canonicalSlot` answered. */
@@ -29,6 +33,8 @@ export interface AttachedDevice {
   readonly slot: string;
   readonly source?: DeviceSource;
   readonly access: Access;
+  /** `changing`: on its way in or out, or with nothing behind it; neither there nor gone. */
+  readonly state: 'attached' | 'changing';
 }
 
 /**
@@ -71,6 +77,11 @@ export interface HypervisorCapabilities {
     /** Flushes and holds back the guest's writes until `thawVm` or, at the latest, the call's time limit. */
     freezeVm(call: Call, request: { readonly vm: string }): Promise<void>;
     thawVm(call: Call, request: { readonly vm: string }): Promise<void>;
+  };
+  /** It opens protocols itself, and has a name under which it does. */
+  identity: {
+    /** The names under which this node's VMs connect by a protocol, for an exporter's access list. */
+    getIdentity(call: Call, request: { readonly protocol: Protocol }): Promise<{ readonly initiators: readonly string[] }>;
   };
   extend: {
     /** Shows the guest a disk's new size. Answers the size in bytes that the guest sees. */

@@ -2,16 +2,21 @@ import type { Call } from './call.js';
 import type { WithCapabilities } from './capabilities.js';
 import type { Access, ConnectionInfo, Protocol } from './connection.js';
 
-export interface ConnectRequest<P extends Protocol = Protocol> {
+/** One connection of one attachment. What a call changes is guarded by the attachment's id. */
+export interface ConnectionRequest<P extends Protocol = Protocol> {
+  readonly attachmentId: string;
   readonly connection: ConnectionInfo<P>;
-  /** What the device must turn out to be, compared before the answer (safety E2). */
+}
+
+export interface ConnectRequest<P extends Protocol = Protocol> extends ConnectionRequest<P> {
+  /** What the device must turn out to be, compared with the connection's serial before the answer (safety E2). */
   readonly sizeBytes: number;
-  readonly serial: string;
   readonly access: Access;
 }
 
 /** A connection as this node has it. */
 export interface NodeConnection<P extends Protocol = Protocol> {
+  /** As far as the node tells it: its `key` is right. */
   readonly connection: ConnectionInfo<P>;
   /** A path that means this volume after a reboot too, never /dev/sdX. */
   readonly devicePath: string;
@@ -32,8 +37,8 @@ export interface InitiatorBase<P extends Protocol = Protocol> {
    * Flushes and ends a connection; neighbours on the same session stay. The absent is success.
    * @throws FAILED_PRECONDITION: something on this node holds the device.
    */
-  disconnect(call: Call, request: { readonly connection: ConnectionInfo<P> }): Promise<void>;
-  /** What this node is connected to by this protocol, in one look. */
+  disconnect(call: Call, request: ConnectionRequest<P>): Promise<void>;
+  /** What this node is connected to by this protocol, in one look; it may hold what VBS did not connect. */
   listConnections(call: Call): Promise<readonly NodeConnection<P>[]>;
 }
 
@@ -41,10 +46,7 @@ export interface InitiatorBase<P extends Protocol = Protocol> {
 export interface InitiatorCapabilities<P extends Protocol = Protocol> {
   extend: {
     /** Makes this node see an export's new size. Answers the size in bytes that it sees. */
-    extendConnection(
-      call: Call,
-      request: { readonly connection: ConnectionInfo<P>; readonly sizeBytes: number },
-    ): Promise<{ readonly sizeBytes: number }>;
+    extendConnection(call: Call, request: ConnectionRequest<P> & { readonly sizeBytes: number }): Promise<{ readonly sizeBytes: number }>;
   };
 }
 export type InitiatorCapability = keyof InitiatorCapabilities & string;

@@ -46,7 +46,7 @@ export const methodFacts = {
     createExport: changes,
     deleteExport: changes,
     listExports: lists,
-    ensureExports: changes,
+    ensureExports: copies,
     revokeAccess: { ...changes, needs: 'fence' },
     extendExport: { ...changes, needs: 'extend' },
   } satisfies ContractFacts<TargetExporter<TargetExporterCapability>, TargetExporterCapability>,
@@ -65,6 +65,7 @@ export const methodFacts = {
     listDevices: lists,
     freezeVm: { ...changes, needs: 'freeze' },
     thawVm: { ...changes, needs: 'freeze' },
+    getIdentity: { ...reads, needs: 'identity' },
     extendDevice: { ...changes, needs: 'extend' },
   } satisfies ContractFacts<Hypervisor<HypervisorCapability>, HypervisorCapability>,
   cloudResolver: {

@@ -1,10 +1,12 @@
 import { inspect } from 'node:util';
 
 const redacted = '[redacted]';
+const brand = Symbol.for('vbs.secret');
 
 /** A text that prints as `[redacted]` everywhere (string, JSON, inspection); `reveal()` is the one way to it. */
 export class Secret {
   readonly #text: string;
+  readonly [brand] = true;
 
   constructor(text: string) {
     this.#text = text;
@@ -25,4 +27,9 @@ export class Secret {
   [inspect.custom](): string {
     return redacted;
   }
+}
+
+/** Whether a value is a Secret, also one of another copy of the core. */
+export function isSecret(value: unknown): value is Secret {
+  return typeof value === 'object' && value !== null && (value as { [brand]?: unknown })[brand] === true;
 }

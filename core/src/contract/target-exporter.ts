@@ -27,10 +27,13 @@ export interface ExportSession {
 /** An export as the target daemon has it. */
 export interface TargetExport<P extends Protocol = Protocol> {
   readonly exportId: string;
+  /** Without secrets. */
   readonly connection: ConnectionInfo<P>;
-  readonly sizeBytes: number;
   readonly access: Access;
-  readonly sessions: readonly ExportSession[];
+  /** Left out where the daemon does not tell it in bytes. */
+  readonly sizeBytes?: number;
+  /** Left out where the protocol knows none (AoE). */
+  readonly sessions?: readonly ExportSession[];
 }
 
 /** Numbers that cannot be derived from an id, as AoE's shelf and slot or a target id: both ends count. */
@@ -46,7 +49,7 @@ export interface TargetExporterTraits {
   readonly addresses?: AddressRange;
 }
 
-/** The methods that every exporter has. */
+/** The methods that every exporter has. What they change is guarded by the export's id. */
 export interface TargetExporterBase<P extends Protocol = Protocol, L extends LocatorKind = LocatorKind> {
   /**
    * Makes a volume reachable. Opens access last: identity, size and access mode are right before anybody gets in.
@@ -62,7 +65,10 @@ export interface TargetExporterBase<P extends Protocol = Protocol, L extends Loc
   deleteExport(call: Call, request: { readonly exportId: string }): Promise<void>;
   /** Every export of this store, in one look. @throws UNAVAILABLE: the daemon could not be seen. */
   listExports(call: Call): Promise<readonly TargetExport<P>[]>;
-  /** Makes again those of the exports that are missing (a daemon lost them); leaves what is there untouched. */
+  /**
+   * Makes again those of the exports that are missing (a daemon lost them), with the connections that they had; leaves what is there
+   * untouched, and never opens again what `revokeAccess` shut.
+   */
   ensureExports(call: Call, request: { readonly exports: readonly ExportRequest<L>[] }): Promise<void>;
 }
 

@@ -18,20 +18,20 @@ export interface BackendSnapshot {
   readonly invalid?: string;
 }
 
-/** Bytes of a pool. `provisionedBytes` is the sum of what was promised; it may exceed `totalBytes` on thin pools. */
+/** Bytes of a pool. `provisionedBytes` is the sum of what was promised, snapshots too; it may exceed `totalBytes` on thin pools. */
 export interface Capacity {
   readonly totalBytes: number;
   readonly availableBytes: number;
   readonly provisionedBytes: number;
 }
 
-export interface CreateVolumeRequest {
+export interface BackendVolumeRequest {
   readonly id: string;
   /** A multiple of the backend's `granularityBytes`. */
   readonly sizeBytes: number;
 }
 
-export interface CloneVolumeRequest extends CreateVolumeRequest {
+export interface BackendCloneRequest extends BackendVolumeRequest {
   readonly snapshotId: string;
 }
 
@@ -53,7 +53,7 @@ export interface VolumeBackendTraits {
   readonly snapshotKind?: 'independent' | 'needs-volume';
 }
 
-/** The methods that every backend has. */
+/** The methods that every backend has. What they change is guarded by the id of the volume or snapshot that is made, changed or deleted. */
 export interface VolumeBackendBase<L extends LocatorKind = LocatorKind> {
   /**
    * Allocates a volume that reads zeros everywhere; it is not exported.
@@ -61,7 +61,7 @@ export interface VolumeBackendBase<L extends LocatorKind = LocatorKind> {
    * @throws ALREADY_EXISTS: a volume of this id has another size.
    * @throws RESOURCE_EXHAUSTED: the pool has not enough room.
    */
-  createVolume(call: Call, request: CreateVolumeRequest): Promise<BackendVolume<L>>;
+  createVolume(call: Call, request: BackendVolumeRequest): Promise<BackendVolume<L>>;
   /**
    * Removes a volume and its bytes. Removing the absent succeeds once the pool was seen to be this store's.
    * @throws FAILED_PRECONDITION: snapshots depend on it (`context.dependants`), or something holds it open.
@@ -97,12 +97,16 @@ export interface VolumeBackendCapabilities<L extends LocatorKind = LocatorKind> 
   /** A snapshot may be taken while the volume is written to. */
   'live-snapshot': object;
   'instant-clone': {
-    /** A volume with the content of a snapshot, zeros behind it, without copying bytes. Idempotent as `createVolume`. */
-    cloneVolume(call: Call, request: CloneVolumeRequest): Promise<BackendVolume<L>>;
+    /**
+     * A volume with the content of a snapshot, zeros behind it, without copying bytes. Idempotent as `createVolume`; an id is made by
+     * one of the two, never by both.
+     */
+    cloneVolume(call: Call, request: BackendCloneRequest): Promise<BackendVolume<L>>;
   };
   extend: {
     /**
-     * Grows a volume to `sizeBytes`; what is added reads zeros. A volume that is already as large is answered as it is.
+     * Grows a volume to `sizeBytes`; what is added reads zeros. A volume that is already as large is answered as it is. Until the
+     * added bytes read zeros, `listVolumes` answers the old size.
      * @throws NOT_FOUND, RESOURCE_EXHAUSTED. FAILED_PRECONDITION: cannot grow in its present state (an active classic origin).
      */
     extendVolume(call: Call, request: { readonly id: string; readonly sizeBytes: number }): Promise<BackendVolume<L>>;

@@ -69,6 +69,11 @@ export interface Machine {
   listDirectory(call: Call, path: string): Promise<readonly string[]>;
   /** Ends when the path has appeared, or gone. @throws DEADLINE_EXCEEDED. */
   waitForPath(call: Call, path: string, until: 'present' | 'absent', options?: { readonly timeLimitMs?: number }): Promise<void>;
+  /**
+   * Takes the guard of a resource to the call's epoch, and ends when nothing that an earlier epoch left runs under it any more
+   * (safety B1). @throws DEADLINE_EXCEEDED: something still runs (`context.pids`). ABORTED: the guard saw a higher epoch.
+   */
+  settle(call: Call, resource: string): Promise<void>;
   /** Draws anew at each boot of the machine (safety F2). */
   bootId(call: Call): Promise<string>;
 }

@@ -1,10 +1,11 @@
+import type { CommandSet } from '../command/command-set.js';
+import type { Call } from '../contract/call.js';
 import type { CloudResolver, CloudResolverCapability } from '../contract/cloud-resolver.js';
 import type { LocatorKind, Protocol } from '../contract/connection.js';
 import type { Hypervisor, HypervisorCapability } from '../contract/hypervisor.js';
 import type { Initiator, InitiatorCapability } from '../contract/initiator.js';
 import type { TargetExporter, TargetExporterCapability, TargetExporterTraits } from '../contract/target-exporter.js';
 import type { VolumeBackend, VolumeBackendCapability, VolumeBackendTraits } from '../contract/volume-backend.js';
-import type { CommandSet } from '../command/command-set.js';
 import type { Instance, Lifecycle, Lifetime, MachineKind } from './instance.js';
 import type { Schema } from './schema.js';
 
@@ -17,7 +18,8 @@ interface ProviderBase<Contract, Config, C extends string, M extends MachineKind
   readonly machine: M;
   /** The plugin's command patterns, which the configuration may replace. */
   readonly commands?: S;
-  open(instance: Instance<Config, M, S>): Promise<NoInfer<Contract & Lifecycle<C>>>;
+  /** The call is for the tools that it needs; it changes nothing but its pool's mark. */
+  open(instance: Instance<Config, M, S>, call: Call): Promise<NoInfer<Contract & Lifecycle<C>>>;
 }
 
 export interface VolumeBackendProvider<
@@ -67,7 +69,7 @@ interface ErasedProvider<Contract, C extends string> {
   readonly capabilities: readonly C[];
   readonly machine: MachineKind;
   readonly commands?: CommandSet;
-  open(instance: Instance<never, 'local', never>): Promise<Contract & Lifecycle<C>>;
+  open(instance: Instance<never, 'local', never>, call: Call): Promise<Contract & Lifecycle<C>>;
 }
 
 export interface ErasedVolumeBackend extends ErasedProvider<VolumeBackend & VolumeBackendTraits, VolumeBackendCapability> {

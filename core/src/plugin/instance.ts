@@ -1,5 +1,5 @@
-import type { Logger } from '../contract/call.js';
 import type { CommandRunner, CommandSet } from '../command/command-set.js';
+import type { Call, Logger } from '../contract/call.js';
 import type { LocalMachine, Machine } from '../machine/machine.js';
 
 export type MachineKind = 'any' | 'local';
@@ -20,6 +20,8 @@ export interface Instance<Config, M extends MachineKind = 'any', S extends Comma
   /** Its path of names in the configuration (`vs1/fast`): its identity in metadata, logs and errors. */
   readonly name: string;
   readonly config: Config;
+  /** What relative paths of the configuration start from: the folder of its file. */
+  readonly baseDirectory: string;
   readonly machine: M extends 'local' ? LocalMachine : Machine;
   /** The provider's command patterns, as the configuration may have replaced them. */
   readonly commands: CommandRunner<S>;
@@ -32,7 +34,7 @@ export interface Lifecycle<C extends string> {
   /** The capabilities of this instance, where they are fewer than the provider's. */
   readonly capabilities?: ReadonlySet<C>;
   /** Looks whether tools, daemons and permissions are there: a sentence for each that is not. For doctor and readyz. */
-  check?(signal: AbortSignal): Promise<readonly string[]>;
+  check?(call: Call): Promise<readonly string[]>;
   /** Ends what this process holds for it; called once, after the last call. */
   close?(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import type { Call } from '../contract/call.js';
 import type { CloudResolver, CloudResolverCapability } from '../contract/cloud-resolver.js';
 import type { Hypervisor, HypervisorCapability } from '../contract/hypervisor.js';
 import type { Initiator, InitiatorCapability } from '../contract/initiator.js';
@@ -47,6 +48,6 @@ export interface OpenedInstance<K extends ContractKind = ContractKind> {
    */
   readonly ownedHere: boolean;
   /** A sentence for each tool, daemon or permission that is missing. */
-  check(signal: AbortSignal): Promise<readonly string[]>;
+  check(call: Call): Promise<readonly string[]>;
   close(): Promise<void>;
 }

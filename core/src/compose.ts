@@ -1,0 +1,219 @@
+import type { Call } from './contract/call.js';
+import type { Delegates } from './delegate/delegate.js';
+import type { DelegateServices } from './delegate/open-delegates.js';
+import { type Container, createContainer } from './di.js';
+import { isKnownDead } from './machine/process-identity.js';
+import type { Database } from './metadata/database/open-database.js';
+import { MetadataStore } from './metadata/metadata-store.js';
+import type { OperationRecord } from './metadata/operations.js';
+import type { Services } from './model/services.js';
+import { BlockStore } from './operations/block-store.js';
+import { EventFeed } from './operations/event-feed.js';
+import { Instances } from './operations/instances.js';
+import type { PlanServices } from './operations/plans/plan-services.js';
+import { Queries } from './operations/queries.js';
+import { Reconciler } from './operations/reconcile.js';
+import { Restorer } from './operations/restorer.js';
+import { createWorkflows, type Workflows } from './operations/workflows.js';
+import { tokens } from './tokens.js';
+import { Journal } from './workflow/journal.js';
+import { OperationEngine } from './workflow/operation-engine.js';
+import { type ProcessEntry, ProcessLease } from './workflow/process-lease.js';
+import { Recovery } from './workflow/recovery.js';
+import { defaultTimes, type StoreTimes } from './workflow/store-times.js';
+import type { Workflow } from './workflow/workflow.js';
+
+/** What tests may replace beside an embedder's services. */
+export interface StoreOverrides {
+  readonly times?: Partial<StoreTimes>;
+  readonly layers?: Pick<DelegateServices, 'graceMs' | 'retry' | 'onCall' | 'openLimitMs' | 'closeLimitMs'>;
+  /** Registers services in place of the core's own, before any is made. */
+  readonly register?: (container: Container) => void;
+}
+
+export interface Parts {
+  readonly services: Services;
+  readonly overrides: StoreOverrides;
+  readonly database: Database;
+  readonly delegates: Delegates;
+  readonly process: ProcessEntry;
+}
+
+export interface ComposedStore {
+  readonly blockStore: BlockStore;
+  /** Takes the process's lease, takes up what an earlier process left, and puts attachments back. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Puts one store together: every service a singleton of the store's own container. */
+export function compose(parts: Parts): ComposedStore {
+  const container = createContainer();
+  registerParts(container, parts);
+  registerCore(container);
+  parts.overrides.register?.(container);
+  const lease = container.resolve(tokens.lease);
+  const recovery = container.resolve(tokens.recovery);
+  const restorer = container.resolve(tokens.restorer);
+  return {
+    blockStore: container.resolve(tokens.blockStore),
+    async start() {
+      await lease.start();
+      await recovery.start();
+      await restorer.start();
+    },
+    close: () => closeOnce(container),
+  };
+}
+
+function registerParts(container: Container, { services, overrides, database, delegates, process }: Parts): void {
+  container.register(tokens.clock, { useValue: services.clock });
+  container.register(tokens.newId, { useValue: services.newId });
+  container.register(tokens.logger, { useValue: services.logger });
+  container.register(tokens.machines, { useValue: services.machines });
+  container.register(tokens.placement, { useValue: services.placement });
+  container.register(tokens.database, { useValue: database });
+  container.register(tokens.delegates, { useValue: delegates });
+  container.register(tokens.process, { useValue: process });
+  container.register(tokens.times, { useValue: { ...defaultTimes, ...overrides.times } });
+  container.register(tokens.closed, { useValue: new AbortController() });
+}
+
+function registerCore(container: Container): void {
+  container.register(tokens.metadata, { useClass: MetadataStore });
+  container.register(tokens.lease, { useClass: ProcessLease });
+  container.register(tokens.journal, { useClass: Journal });
+  container.register(tokens.instances, { useFactory: (from) => new Instances(from.resolve(tokens.delegates)) });
+  container.register(tokens.workflows, { useFactory: (from) => createWorkflows(from.resolve(tokens.instances)) });
+  container.register(tokens.engine, {
+    useFactory: (from) => {
+      const clock = from.resolve(tokens.clock);
+      return new OperationEngine(from.resolve(tokens.metadata), from.resolve(tokens.journal), from.resolve(tokens.lease), {
+        workflows: workflowList(from.resolve(tokens.workflows)),
+        log: from.resolve(tokens.logger),
+        now: () => clock.now(),
+        times: from.resolve(tokens.times),
+        settleGuards: guardSettler(from.resolve(tokens.machines), from.resolve(tokens.workflows)),
+      });
+    },
+  });
+  container.register(tokens.recovery, {
+    useFactory: (from) => {
+      const clock = from.resolve(tokens.clock);
+      const instances = from.resolve(tokens.instances);
+      return new Recovery(
+        from.resolve(tokens.metadata),
+        from.resolve(tokens.journal),
+        from.resolve(tokens.engine),
+        from.resolve(tokens.lease),
+        {
+          scanMs: from.resolve(tokens.times).scanMs,
+          now: () => clock.now(),
+          log: from.resolve(tokens.logger),
+          isKnownDead,
+          canServe: (names) => instances.canServe(names),
+        },
+      );
+    },
+  });
+  container.register(tokens.planServices, {
+    useFactory: (from): PlanServices => ({
+      store: from.resolve(tokens.metadata),
+      instances: from.resolve(tokens.instances),
+      placement: from.resolve(tokens.placement),
+      newId: from.resolve(tokens.newId),
+      lookCall: () => lookCall(from.resolve(tokens.closed).signal, from.resolve(tokens.logger)),
+    }),
+  });
+  container.register(tokens.queries, {
+    useFactory: (from) => new Queries(from.resolve(tokens.metadata), stepNamer(from.resolve(tokens.workflows))),
+  });
+  container.register(tokens.events, {
+    useFactory: (from) => new EventFeed(from.resolve(tokens.metadata), from.resolve(tokens.closed).signal),
+  });
+  container.register(tokens.restorer, {
+    useFactory: (from) =>
+      new Restorer({
+        store: from.resolve(tokens.metadata),
+        engine: from.resolve(tokens.engine),
+        instances: from.resolve(tokens.instances),
+        workflows: from.resolve(tokens.workflows),
+        planServices: from.resolve(tokens.planServices),
+        log: from.resolve(tokens.logger),
+        lookMs: from.resolve(tokens.times).restoreMs,
+      }),
+  });
+  container.register(tokens.reconciler, {
+    useFactory: (from) => {
+      const { store, instances, lookCall: look } = from.resolve(tokens.planServices);
+      const clock = from.resolve(tokens.clock);
+      return new Reconciler({ store, instances, restorer: from.resolve(tokens.restorer), lookCall: look, now: () => clock.now() });
+    },
+  });
+  container.register(tokens.blockStore, {
+    useFactory: (from) => {
+      const clock = from.resolve(tokens.clock);
+      const recovery = from.resolve(tokens.recovery);
+      return new BlockStore({
+        metadata: from.resolve(tokens.metadata),
+        engine: from.resolve(tokens.engine),
+        workflows: from.resolve(tokens.workflows),
+        plan: from.resolve(tokens.planServices),
+        queries: from.resolve(tokens.queries),
+        events: from.resolve(tokens.events),
+        reconciler: from.resolve(tokens.reconciler),
+        now: () => clock.now(),
+        recover: (due) => recovery.scan(due),
+        close: () => closeOnce(container),
+      });
+    },
+  });
+}
+
+const closings = new WeakMap<Container, Promise<void>>();
+
+/** Takes no new work, lets go of what runs, closes the instances, and ends the lease and the database, in this order. */
+function closeOnce(container: Container): Promise<void> {
+  const begun = closings.get(container) ?? closeParts(container);
+  closings.set(container, begun);
+  return begun;
+}
+
+async function closeParts(container: Container): Promise<void> {
+  container.resolve(tokens.restorer).stop();
+  await container.resolve(tokens.recovery).stop();
+  await container.resolve(tokens.engine).close();
+  container.resolve(tokens.closed).abort();
+  const failures: unknown[] = [];
+  const last = [
+    () => container.resolve(tokens.delegates).close(),
+    () => container.resolve(tokens.lease).end(),
+    () => container.resolve(tokens.metadata).close(),
+  ];
+  for (const close of last) await close().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw new AggregateError(failures, 'the store closed, and not all of it well');
+}
+
+/** A call that only looks, before an operation has an id. */
+function lookCall(signal: AbortSignal, log: Call['log']): Call {
+  return { operationId: '', epoch: 0, signal, log, progress: () => undefined };
+}
+
+function workflowList(workflows: Workflows): Workflow<unknown, Record<string, unknown>>[] {
+  // What one workflow wrote into the journal, only the same workflow reads.
+  return Object.values(workflows) as unknown as Workflow<unknown, Record<string, unknown>>[];
+}
+
+function stepNamer(workflows: Workflows): (record: OperationRecord) => string | null {
+  const byKind = new Map(workflowList(workflows).map((workflow) => [workflow.kind, workflow]));
+  return ({ kind, params, step, state }) =>
+    state === 'running' || state === 'stuck' ? (byKind.get(kind)?.steps(params)[step]?.name ?? null) : null;
+}
+
+/** Recovery takes the guard first (safety B1): it waits for what a dead process left, and shuts out what may wake up. */
+function guardSettler(machines: Services['machines'], workflows: Workflows) {
+  const byKind = new Map(workflowList(workflows).map((workflow) => [workflow.kind, workflow]));
+  return async ({ kind, params }: OperationRecord, call: Call): Promise<void> => {
+    for (const { resourceId } of byKind.get(kind)?.guards(params) ?? []) await machines.machine('local').settle(call, resourceId);
+  };
+}

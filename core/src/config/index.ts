@@ -1,0 +1,11 @@
+export * from './block-store-config.js';
+export type * from './configuration.js';
+export { configurationVersion } from './configuration-schema.js';
+export { instancesOf } from './cross-checks.js';
+export * from './default-configuration.js';
+export type { ConfigurationFault } from './fault.js';
+export { configInvalid, pointer } from './fault.js';
+export { nearest } from './nearest.js';
+export * from './read-configuration.js';
+export { reservedKeys } from './read-instance.js';
+export * from './validate-instance-config.js';

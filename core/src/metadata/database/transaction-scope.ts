@@ -1,0 +1,28 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * Knows whether the code that runs now runs inside a transaction. SQLite's pool has one connection: whoever waits for it inside the
+ * transaction that holds it would wait for ever.
+ */
+export class TransactionScope {
+  readonly #current = new AsyncLocalStorage<{ open: boolean }>();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const scope = { open: true };
+    return this.#current.run(scope, async () => {
+      try {
+        return await work();
+      } finally {
+        // What the work started and left behind may use the database again once the transaction has ended.
+        scope.open = false;
+      }
+    });
+  }
+
+  /** @throws TypeError: the caller is inside a transaction, and must use that. */
+  refuseInside(): void {
+    if (this.#current.getStore()?.open === true) {
+      throw new TypeError('the database was asked from inside one of its own transactions: use the `trx` that the work was given');
+    }
+  }
+}

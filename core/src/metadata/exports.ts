@@ -1,0 +1,20 @@
+import type { Access, ConnectionInfo } from '../contract/connection.js';
+import { Table } from './table.js';
+
+/** An export as the store knows it. Its id is never used again. */
+export interface ExportRecord {
+  readonly seq: number;
+  readonly id: string;
+  readonly volumeId: string;
+  readonly state: 'live' | 'deleted';
+  readonly exporter: string;
+  readonly access: Access;
+  /** Who may connect, where the exporter has an access list. */
+  readonly initiators: readonly string[] | null;
+  /** Without secrets; null until the exporter has made it. */
+  readonly connection: ConnectionInfo | null;
+  readonly address: number | null;
+  readonly createdAt: number;
+}
+
+export const exportsTable = new Table<ExportRecord>('exports', ['initiators', 'connection']);

@@ -1,0 +1,77 @@
+import { VbsError } from '../errors.js';
+import { attachments } from '../metadata/attachments.js';
+import { exportsTable } from '../metadata/exports.js';
+import type { StoreTransaction } from '../metadata/metadata-store.js';
+import type { ReadStep } from '../workflow/step.js';
+import type { Workflow } from '../workflow/workflow.js';
+import { type AttachmentOutput, type AttachmentPath, AttachmentSteps } from './attachment-steps.js';
+import type { Instances } from './instances.js';
+import { changeAttachment, changeVolume, endAttachment } from './transitions.js';
+import { viewAttachments } from './views.js';
+
+/** A cloud instance as it was resolved when the attach began. */
+export interface ResolvedInstance {
+  readonly resolver: string;
+  readonly instanceId: string;
+  readonly vmmHost: string;
+  readonly vmId: string;
+}
+
+export interface AttachVolumeParams {
+  readonly path: AttachmentPath;
+  readonly bootId: string;
+  readonly instance: ResolvedInstance | null;
+}
+
+/** attach-volume: back until the disk is in the VM, forward from then on; an instance that moved meanwhile takes it back. */
+export function attachVolumeWorkflow(instances: Instances): Workflow<AttachVolumeParams, AttachmentOutput> {
+  const steps = new AttachmentSteps(instances);
+  const pathOf = ({ path }: AttachVolumeParams): AttachmentPath => path;
+  const route = [steps.createExport(pathOf), steps.connect(pathOf), steps.attachDevice(pathOf)];
+
+  const compareInstance = (instance: ResolvedInstance): ReadStep<AttachVolumeParams, AttachmentOutput> => ({
+    name: 'compare-instance',
+    changes: false,
+    async do({ call }) {
+      const { instanceId, vmmHost, vmId } = instance;
+      const now = await instances.resolver(instance.resolver).contract.resolveInstance(call, { instanceId });
+      if (now.vmmHost === vmmHost && now.vmId === vmId) return {};
+      throw new VbsError(
+        'FAILED_PRECONDITION',
+        `instance ${instanceId} moved from ${vmmHost}/${vmId} to ${now.vmmHost}/${now.vmId} while it was attached; attach again`,
+        {
+          context: { reason: 'instance-moved', instanceId },
+        },
+      );
+    },
+  });
+
+  return {
+    kind: 'attach-volume',
+    recovery: { forwardOnce: 'attach-device' },
+    steps: ({ instance }) => (instance === null ? route : [...route, compareInstance(instance)]),
+    instances: ({ path, instance }) => [...steps.instanceNames(path), ...(instance === null ? [] : [instance.resolver])],
+    guards: ({ path }) => steps.guards(path),
+    succeed: (tx, { id, params, output }) => succeedAttached(tx, id, params, output),
+    fail: (tx, { id, params: { path } }, error) =>
+      endAttachment({ tx, operationId: id }, { ...path, volumeId: path.volume.id }, `${error.code}: ${error.message}`),
+    abandon: (tx, { id, params: { path } }, reason) => changeVolume({ tx, operationId: id }, path.volume.id, { state: 'error', reason }),
+  };
+}
+
+/** The disk is in the VM: what an attach, and the restoring of an attachment, ends with. Answers the attachment. */
+export async function succeedAttached(
+  tx: StoreTransaction,
+  operationId: string,
+  { path, bootId }: Pick<AttachVolumeParams, 'path' | 'bootId'>,
+  { connection, source }: Readonly<Partial<AttachmentOutput>>,
+): Promise<unknown> {
+  const change = { tx, operationId };
+  if (connection === undefined || source === undefined) throw new TypeError('an attach ended without a connection or source');
+  await exportsTable.update(tx.trx, path.exportId, { connection });
+  await changeAttachment(change, path.attachmentId, { state: 'attached', source, bootId });
+  await changeVolume(change, path.volume.id, { state: 'in-use' });
+  const record = await attachments.get(tx.trx, path.attachmentId);
+  const [view] = record === null ? [] : await viewAttachments(tx.trx, [record]);
+  return view ?? null;
+}

@@ -1,0 +1,296 @@
+import type { Call } from '../contract/call.js';
+import type { Access, ConnectionInfo, DeviceSource } from '../contract/connection.js';
+import { isSecret } from '../contract/secret.js';
+import type { ExportRequest } from '../contract/target-exporter.js';
+import type { BackendVolume } from '../contract/volume-backend.js';
+import { VbsError } from '../errors.js';
+import { serialOf } from '../model/ids.js';
+import { PendingEffect } from '../workflow/fenced.js';
+import type { ChangeStep, Check } from '../workflow/step.js';
+import type { GuardedResource } from '../workflow/workflow.js';
+import type { Instances } from './instances.js';
+
+/** All that the steps of one attachment need; it survives JSON and holds no secret. */
+export interface AttachmentPath {
+  readonly attachmentId: string;
+  readonly volume: BackendVolume;
+  readonly exportId: string;
+  readonly exporter: string;
+  readonly access: Access;
+  /** Who may connect, where the exporter has an access list. */
+  readonly initiators: readonly string[] | null;
+  readonly address: number | null;
+  readonly node: string;
+  /** Null when the hypervisor opens the protocol itself. */
+  readonly initiator: string | null;
+  readonly vmKey: string;
+  readonly slot: string;
+}
+
+/** What an attachment gains on its way into the VM. */
+export interface AttachmentOutput {
+  readonly connection: ConnectionInfo;
+  readonly source: DeviceSource;
+  /** What a forced detach could not do, a sentence each. */
+  readonly remains: readonly string[];
+}
+
+/** An attachment that was made before: the path, and what came of it. */
+export interface KnownAttachment {
+  readonly path: AttachmentPath;
+  readonly connection: ConnectionInfo | null;
+  readonly source: DeviceSource | null;
+  /** Of the node when the disk came into the VM. */
+  readonly bootId: string | null;
+}
+
+type Steps<P> = ChangeStep<P, AttachmentOutput>;
+
+/** The steps between a volume and a VM's slot, in either direction, for operations whose params lead to an {@link AttachmentPath}. */
+export class AttachmentSteps {
+  readonly #instances: Instances;
+
+  constructor(instances: Instances) {
+    this.#instances = instances;
+  }
+
+  instanceNames({ exporter, node, initiator }: AttachmentPath): string[] {
+    return [exporter, this.#instances.node(node).hypervisor.name, ...(initiator === null ? [] : [initiator])];
+  }
+
+  guards({ exportId, exporter, attachmentId, node }: AttachmentPath): readonly GuardedResource[] {
+    return [
+      { instance: exporter, resourceId: exportId },
+      { instance: this.#instances.node(node).hypervisor.name, resourceId: attachmentId },
+    ];
+  }
+
+  exportRequest({ exportId, volume, access, address, initiators }: AttachmentPath): ExportRequest {
+    return {
+      exportId,
+      volume,
+      access,
+      serial: serialOf(volume.id),
+      ...(address === null ? {} : { address }),
+      ...(initiators === null ? {} : { initiators }),
+    };
+  }
+
+  createExport<P>(pathOf: (params: P) => AttachmentPath): Steps<P> {
+    return {
+      name: 'create-export',
+      changes: true,
+      do: async ({ call, params }) => {
+        const path = pathOf(params);
+        return { connection: withoutSecrets(await this.#exporter(path).createExport(call, this.exportRequest(path))) };
+      },
+      check: async ({ call, params }) => {
+        const found = await this.#findExport(call, pathOf(params));
+        return found === undefined ? 'absent' : { present: { connection: withoutSecrets(found.connection) } };
+      },
+      undo: async ({ call, params }) => {
+        const path = pathOf(params);
+        await this.#exporter(path).deleteExport(call, { exportId: path.exportId });
+      },
+    };
+  }
+
+  /** Makes an export again that a daemon, or this process's predecessor, lost. */
+  ensureExport<P>(pathOf: (params: P) => AttachmentPath): Steps<P> {
+    const create = this.createExport(pathOf);
+    return {
+      ...create,
+      name: 'ensure-export',
+      undo: 'irreversible',
+      do: async (context) => {
+        const path = pathOf(context.params);
+        await this.#exporter(path).ensureExports(context.call, { exports: [this.exportRequest(path)] });
+        const seen = await create.check(context);
+        if (typeof seen !== 'string') return seen.present;
+        throw new VbsError('UNAVAILABLE', `${path.exporter} did not make the export ${path.exportId} again`, { resource: path.exportId });
+      },
+    };
+  }
+
+  connect<P>(pathOf: (params: P) => AttachmentPath): Steps<P> {
+    return {
+      name: 'connect',
+      changes: true,
+      do: async ({ call, params, output }) => {
+        const path = pathOf(params);
+        const { attachmentId, initiator, volume, access } = path;
+        if (initiator === null) return { source: { kind: 'connection', connection: required(output.connection, 'connection') } };
+        const request = { attachmentId, connection: required(output.connection, 'connection'), sizeBytes: volume.sizeBytes, access };
+        const { devicePath } = await this.#initiator(path.node, initiator).connect(call, request);
+        return { source: { kind: 'block', path: devicePath } };
+      },
+      check: async ({ call, params, output }) => {
+        const { node, initiator } = pathOf(params);
+        if (initiator === null || output.connection === undefined) return 'absent';
+        const found = await this.#findConnection(call, node, initiator, output.connection);
+        return found === undefined ? 'absent' : { present: { source: { kind: 'block', path: found.devicePath } } };
+      },
+      undo: async ({ call, params, output }) => {
+        const { attachmentId, node, initiator } = pathOf(params);
+        if (initiator !== null)
+          await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection: required(output.connection, 'connection') });
+      },
+    };
+  }
+
+  attachDevice<P>(pathOf: (params: P) => AttachmentPath): Steps<P> {
+    return {
+      name: 'attach-device',
+      changes: true,
+      do: async ({ call, params, output }) => {
+        const { attachmentId, node, vmKey, slot, access, volume } = pathOf(params);
+        const source = required(output.source, 'source');
+        await this.#hypervisor(node).attachDevice(call, {
+          attachmentId,
+          vm: vmKey,
+          slot,
+          source,
+          access,
+          sizeBytes: volume.sizeBytes,
+          serial: serialOf(volume.id),
+        });
+        return {};
+      },
+      check: async ({ call, params, output }) => this.#deviceIsThere(call, pathOf(params), output.source),
+      undo: async ({ call, params, output }) => this.#detach(call, pathOf(params), required(output.source, 'source')),
+    };
+  }
+
+  detachDevice<P>(of: (params: P) => KnownAttachment): Steps<P> {
+    return {
+      name: 'detach-device',
+      changes: true,
+      do: async ({ call, params }) => {
+        const { path, source } = of(params);
+        if (source !== null) await this.#detach(call, path, source);
+        return {};
+      },
+      check: async ({ call, params }) => {
+        const { path, source } = of(params);
+        return opposite(await this.#deviceIsThere(call, path, source ?? undefined));
+      },
+      undo: 'irreversible',
+    };
+  }
+
+  disconnect<P>(of: (params: P) => KnownAttachment): Steps<P> {
+    return {
+      name: 'disconnect',
+      changes: true,
+      do: async ({ call, params }) => {
+        const { path, connection } = of(params);
+        const { attachmentId, node, initiator } = path;
+        if (initiator !== null && connection !== null)
+          await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection });
+        return {};
+      },
+      check: async ({ call, params }) => {
+        const { path, connection } = of(params);
+        if (path.initiator === null || connection === null) return { present: {} };
+        return (await this.#findConnection(call, path.node, path.initiator, connection)) === undefined ? { present: {} } : 'absent';
+      },
+      undo: 'irreversible',
+    };
+  }
+
+  deleteExport<P>(of: (params: P) => KnownAttachment): Steps<P> {
+    return {
+      name: 'delete-export',
+      changes: true,
+      do: async ({ call, params }) => {
+        const { path } = of(params);
+        await this.#exporter(path).deleteExport(call, { exportId: path.exportId });
+        return {};
+      },
+      check: async ({ call, params }) => ((await this.#findExport(call, of(params).path)) === undefined ? { present: {} } : 'absent'),
+      undo: 'irreversible',
+    };
+  }
+
+  /** Shuts everybody out of an export (safety F3); it is there as long as nobody is connected. */
+  revokeAccess<P>(of: (params: P) => KnownAttachment): Steps<P> {
+    return {
+      name: 'revoke-access',
+      changes: true,
+      do: async ({ call, params }) => {
+        const { path } = of(params);
+        await this.#exporter(path).revokeAccess(call, { exportId: path.exportId });
+        return {};
+      },
+      // Nobody connected now does not mean that nobody may connect: only the call itself says that, and repeating it is harmless.
+      check: async () => 'absent',
+      undo: 'irreversible',
+    };
+  }
+
+  async #detach(call: Call, { attachmentId, node, vmKey, slot }: AttachmentPath, source: DeviceSource): Promise<void> {
+    const { result } = await this.#hypervisor(node).detachDevice(call, { attachmentId, vm: vmKey, slot, source });
+    if (result === 'detached') return;
+    const busy = new VbsError('FAILED_PRECONDITION', `the guest ${vmKey} has not let go of ${slot}; unmount it there and detach again`, {
+      context: { reason: 'guest-busy', vm: vmKey, slot, result },
+    });
+    throw result === 'requested' ? new PendingEffect(busy) : busy;
+  }
+
+  async #deviceIsThere(
+    call: Call,
+    { node, vmKey, slot }: AttachmentPath,
+    source: DeviceSource | undefined,
+  ): Promise<Check<AttachmentOutput>> {
+    const inSlot = (await this.#hypervisor(node).listDevices(call)).find((device) => device.vm === vmKey && device.slot === slot);
+    if (inSlot === undefined) return 'absent';
+    if (inSlot.source === undefined || source === undefined || inSlot.state === 'changing') return 'unclear';
+    return sameSource(inSlot.source, source) ? { present: {} } : 'absent';
+  }
+
+  async #findExport(call: Call, path: AttachmentPath) {
+    return (await this.#exporter(path).listExports(call)).find(({ exportId }) => exportId === path.exportId);
+  }
+
+  async #findConnection(call: Call, node: string, initiator: string, connection: ConnectionInfo) {
+    return (await this.#initiator(node, initiator).listConnections(call)).find((found) => found.connection.key === connection.key);
+  }
+
+  #exporter({ exporter }: AttachmentPath) {
+    return this.#instances.exporter(exporter).contract;
+  }
+
+  #initiator(node: string, name: string) {
+    return this.#instances.initiator(node, name).contract;
+  }
+
+  #hypervisor(node: string) {
+    return this.#instances.node(node).hypervisor.contract;
+  }
+}
+
+function required<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new TypeError(`an earlier step left no ${name}`);
+  return value;
+}
+
+function opposite(check: Check<AttachmentOutput>): Check<AttachmentOutput> {
+  if (check === 'unclear') return check;
+  return check === 'absent' ? { present: {} } : 'absent';
+}
+
+/** Whether two sources lead to the same disk. */
+export function sameSource(one: DeviceSource, other: DeviceSource): boolean {
+  if (one.kind === 'block') return other.kind === 'block' && one.path === other.path;
+  return (
+    other.kind === 'connection' && one.connection.protocol === other.connection.protocol && one.connection.key === other.connection.key
+  );
+}
+
+/** Plain data without its secrets, as it may be journalled and shown. */
+export function withoutSecrets<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([, item]) => !isSecret(item));
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutSecrets(item)])) as T;
+}

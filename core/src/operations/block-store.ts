@@ -1,0 +1,287 @@
+import type { Attachment, Operation, Snapshot, Volume } from '@vbs/schemas';
+import { type ListedRoute, listRoutes } from '../delegate/routes.js';
+import { VbsError } from '../errors.js';
+import { attachments } from '../metadata/attachments.js';
+import type { StoreEvent } from '../metadata/events.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
+import { type OperationRecord, operations } from '../metadata/operations.js';
+import type { Page } from '../metadata/page.js';
+import { snapshots } from '../metadata/snapshots.js';
+import { volumes } from '../metadata/volumes.js';
+import { requireId } from '../model/ids.js';
+import { type OperationPlan, ResourceBusy } from '../workflow/journal.js';
+import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
+import { type CallOptions, journalOptions } from './call-options.js';
+import type { EventFeed } from './event-feed.js';
+import { type AttachVolumeRequest, planAttachVolume } from './plans/plan-attach-volume.js';
+import { type CreateSnapshotRequest, planCreateSnapshot } from './plans/plan-create-snapshot.js';
+import { type CreateVolumeRequest, planCreateVolume } from './plans/plan-create-volume.js';
+import { type DeleteSnapshotRequest, planDeleteSnapshot } from './plans/plan-delete-snapshot.js';
+import { type DeleteVolumeRequest, planDeleteVolume } from './plans/plan-delete-volume.js';
+import { type DetachVolumeRequest, planDetachVolume } from './plans/plan-detach-volume.js';
+import { type ExtendVolumeRequest, planExtendVolume } from './plans/plan-extend-volume.js';
+import { planResetState, type ResetStateRequest } from './plans/plan-reset-state.js';
+import type { PlanServices } from './plans/plan-services.js';
+import type { DescribeRequest, JournalEntry, Queries } from './queries.js';
+import type { ReconcileReport, ReconcileRequest, Reconciler } from './reconcile.js';
+import { viewAttachments, viewSnapshot, viewVolume } from './views.js';
+import type { Workflows } from './workflows.js';
+
+export interface BlockStoreServices {
+  readonly metadata: MetadataStore;
+  readonly engine: OperationEngine;
+  readonly workflows: Workflows;
+  readonly plan: PlanServices;
+  readonly queries: Queries;
+  readonly events: EventFeed;
+  readonly reconciler: Reconciler;
+  readonly now: () => number;
+  /** Looks for operations that are due; those that are named even if they are not. */
+  readonly recover: (operationIds: readonly string[]) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** How one operation answers: its resource, read from the metadata, while it still runs. */
+type Look<T> = (record: OperationRecord) => Promise<T>;
+
+/**
+ * The Virtual Block Store: the eight operations of the paper, extend-volume, and what operators need. Every operation is journalled
+ * before it acts, survives this process, and takes {@link CallOptions}.
+ */
+export class BlockStore implements AsyncDisposable {
+  readonly #services: BlockStoreServices;
+
+  constructor(services: BlockStoreServices) {
+    this.#services = services;
+  }
+
+  /** Makes a volume, empty or from a snapshot. Answers it as `pending`, or with `wait` as `available`. */
+  async createVolume(request: CreateVolumeRequest, options: CallOptions = {}): Promise<Volume> {
+    const { plan, workflows } = this.#services;
+    return this.#operate(
+      () => planCreateVolume(plan, workflows.createVolume, request),
+      request,
+      options,
+      (record) => this.#lookVolume(record),
+    );
+  }
+
+  /** @throws FAILED_PRECONDITION: it is attached, or snapshots need it. */
+  async deleteVolume(request: DeleteVolumeRequest, options: CallOptions = {}): Promise<void> {
+    const { plan, workflows } = this.#services;
+    await this.#operate(
+      async () => planDeleteVolume(plan, workflows.deleteVolume, request),
+      request,
+      options,
+      async () => null,
+    );
+  }
+
+  /** Grows a volume, also under a running guest; ends when every guest's size is verified. */
+  async extendVolume(request: ExtendVolumeRequest, options: CallOptions = {}): Promise<Volume> {
+    const { plan, workflows } = this.#services;
+    return this.#operate(
+      async () => planExtendVolume(plan, workflows.extendVolume, request),
+      request,
+      options,
+      (record) => this.#lookVolume(record),
+    );
+  }
+
+  /** Takes a snapshot: the volume's content at one instant before the answer that it is `completed`. */
+  async createSnapshot(request: CreateSnapshotRequest, options: CallOptions = {}): Promise<Snapshot> {
+    const { plan, workflows, metadata } = this.#services;
+    return this.#operate(
+      async () => planCreateSnapshot(plan, workflows.createSnapshot, request),
+      request,
+      options,
+      async ({ resourceId }) => {
+        const record = await snapshots.get(metadata.db, resourceId);
+        if (record === null) throw new VbsError('NOT_FOUND', `the snapshot ${resourceId} is gone again`, { resource: resourceId });
+        return viewSnapshot(record);
+      },
+    );
+  }
+
+  async deleteSnapshot(request: DeleteSnapshotRequest, options: CallOptions = {}): Promise<void> {
+    const { workflows } = this.#services;
+    await this.#operate(
+      async () => planDeleteSnapshot(workflows.deleteSnapshot, request),
+      request,
+      options,
+      async () => null,
+    );
+  }
+
+  /** Brings a volume into a VM. Answers the attachment as `attaching`, or with `wait` as `attached`. */
+  async attachVolume(request: AttachVolumeRequest, options: CallOptions = {}): Promise<Attachment> {
+    const { plan, workflows } = this.#services;
+    return this.#operate(
+      () => planAttachVolume(plan, workflows.attachVolume, request),
+      request,
+      options,
+      (record) => this.#lookAttachment(record),
+    );
+  }
+
+  /**
+   * Takes a volume out of a VM.
+   * @throws FAILED_PRECONDITION: the guest has not let go (`context.reason` is `guest-busy`); where the request cannot be taken
+   * back, the attachment stays `detaching` and is completed when the guest lets go.
+   */
+  async detachVolume(request: DetachVolumeRequest, options: CallOptions = {}): Promise<Attachment> {
+    const { plan, workflows } = this.#services;
+    if (request.force === true) await this.#giveUpStuckHolder(request.volumeId);
+    return this.#operate(
+      async () => planDetachVolume(plan, workflows.detachVolume, request),
+      request,
+      options,
+      (record) => this.#lookAttachment(record),
+    );
+  }
+
+  /** Brings a volume out of `error`, once it is proved that no export, session or device of it is left. */
+  async resetState(request: ResetStateRequest, options: CallOptions = {}): Promise<Volume> {
+    const { workflows, metadata } = this.#services;
+    await this.#operate(
+      async () => planResetState(workflows.resetState, request),
+      request,
+      options,
+      async () => null,
+    );
+    return viewVolume(metadata.db, await this.#requireVolume(request.volumeId));
+  }
+
+  describeVolumes(request?: DescribeRequest): Promise<Page<Volume>> {
+    return this.#services.queries.volumes(request);
+  }
+
+  describeSnapshots(request?: DescribeRequest): Promise<Page<Snapshot>> {
+    return this.#services.queries.snapshots(request);
+  }
+
+  describeAttachments(request?: DescribeRequest & { readonly volumeId?: string }): Promise<Page<Attachment>> {
+    return this.#services.queries.attachments(request);
+  }
+
+  describeOperations(request?: DescribeRequest & { readonly resourceId?: string }): Promise<Page<Operation>> {
+    return this.#services.queries.operations(request);
+  }
+
+  /** What an operation has done, step by step. */
+  describeJournal(operationId: string): Promise<readonly JournalEntry[]> {
+    return this.#services.queries.journal(requireId('operation', operationId, 'operationId'));
+  }
+
+  /** What happened after the event of that sequence, or from now on, for as long as somebody listens. */
+  events(options: { readonly after?: number; readonly signal?: AbortSignal } = {}): AsyncIterable<StoreEvent> {
+    return this.#services.events.follow(options);
+  }
+
+  /** Waits until an operation has ended. @throws its error, when it failed or is stuck. */
+  async waitForOperation(operationId: string, { signal, onProgress }: Pick<CallOptions, 'signal' | 'onProgress'> = {}): Promise<Operation> {
+    resultOf(await this.#services.engine.wait(requireId('operation', operationId, 'operationId'), { signal, onProgress }));
+    return this.#operation(operationId);
+  }
+
+  /** Tries a stuck operation now, and answers how it stands then. */
+  async retryOperation(operationId: string): Promise<Operation> {
+    const { engine, recover } = this.#services;
+    const before = await this.#operation(operationId);
+    if (before.state === 'stuck') {
+      await recover([operationId]);
+      await engine.wait(operationId);
+    }
+    return this.#operation(operationId);
+  }
+
+  /** Gives up a stuck operation; its resource becomes `error`, and reset-state or a delete is the way on. */
+  async abandonOperation(operationId: string): Promise<Operation> {
+    await this.#services.engine.abandon(requireId('operation', operationId, 'operationId'), `operation ${operationId} was abandoned`);
+    return this.#operation(operationId);
+  }
+
+  /** Asks a running operation to go back, as far as it still may. */
+  async cancelOperation(operationId: string): Promise<void> {
+    await this.#services.engine.cancel(requireId('operation', operationId, 'operationId'));
+  }
+
+  /** Compares the metadata with the outside, and repairs what holds no data where asked to (safety D2). */
+  reconcile(request?: ReconcileRequest): Promise<ReconcileReport> {
+    return this.#services.reconciler.reconcile(request);
+  }
+
+  /** The route from each backend to each VMM node, or why there is none. */
+  listRoutes(): readonly ListedRoute[] {
+    return listRoutes(this.#services.plan.instances.delegates);
+  }
+
+  /** What the instances miss (tools, daemons, permissions), a sentence each, by instance name; none is missing where the list is empty. */
+  async check(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { instances, lookCall } = this.#services.plan;
+    const nodes = instances.nodes().flatMap(({ hypervisor, initiators }) => [hypervisor, ...initiators.values()]);
+    const all = [...instances.backends(), ...instances.exporters(), ...nodes, ...instances.delegates.resolvers.values()];
+    return new Map(await Promise.all(all.map(async (instance) => [instance.name, await instance.check(lookCall())] as const)));
+  }
+
+  /** Takes no new work, lets what runs end or journals where it stands, closes exports and connections; within 10 s. */
+  close(): Promise<void> {
+    return this.#services.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #operate<P, O extends object, T>(
+    makePlan: () => Promise<OperationPlan<P, O>>,
+    request: unknown,
+    options: CallOptions,
+    look: Look<T>,
+  ): Promise<T> {
+    const { engine, now } = this.#services;
+    const plan = { ...(await makePlan()), ...journalOptions(options, request, now()) };
+    const { record, repeated } = await engine.begin(plan, { wait: options.ifBusy === 'wait', signal: options.signal });
+    options.onOperation?.(record.id);
+    if (options.wait === true) return resultOf(await engine.wait(record.id, options)) as T;
+    return repeated && record.state !== 'running' ? (resultOf(record) as T) : look(record);
+  }
+
+  /** A stuck operation takes nothing but a forced detach beside it (safety A2). */
+  async #giveUpStuckHolder(volumeId: string): Promise<void> {
+    const { metadata, engine } = this.#services;
+    const id = requireId('volume', volumeId, 'volumeId');
+    const holders = await operations.list(metadata.db, (query) =>
+      query.whereIn('id', metadata.db('leases').where({ resource_id: id }).select('operation_id')),
+    );
+    for (const { id: holder, state, error } of holders) {
+      if (state !== 'stuck') throw new ResourceBusy(id, holder);
+      await engine.abandon(holder, `given up for a forced detach: ${error?.message ?? 'stuck'}`);
+    }
+  }
+
+  async #lookVolume({ resourceId }: OperationRecord): Promise<Volume> {
+    return viewVolume(this.#services.metadata.db, await this.#requireVolume(resourceId));
+  }
+
+  async #requireVolume(id: string) {
+    const record = await volumes.get(this.#services.metadata.db, id);
+    if (record === null) throw new VbsError('NOT_FOUND', `the volume ${id} is gone again`, { resource: id });
+    return record;
+  }
+
+  async #lookAttachment({ resourceId }: OperationRecord): Promise<Attachment> {
+    const { db } = this.#services.metadata;
+    const record = await attachments.get(db, resourceId);
+    const [view] = record === null ? [] : await viewAttachments(db, [record]);
+    if (view === undefined) throw new VbsError('NOT_FOUND', `the attachment ${resourceId} is gone again`, { resource: resourceId });
+    return view;
+  }
+
+  async #operation(operationId: string): Promise<Operation> {
+    const { items } = await this.#services.queries.operations({ ids: [operationId] });
+    const [operation] = items;
+    if (operation === undefined) throw new TypeError('a describe by id answered nothing');
+    return operation;
+  }
+}

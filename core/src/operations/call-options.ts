@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { VbsError } from '../errors.js';
+import { requireText } from '../model/text.js';
+import type { ClientToken } from '../workflow/journal.js';
+
+/** What every operation takes beside its request. */
+export interface CallOptions {
+  /** Ends the waiting, never the operation: a client that goes away cancels nothing. */
+  readonly signal?: AbortSignal;
+  /** Answers when the operation has ended, and throws its error; without it as soon as the operation is journalled. */
+  readonly wait?: boolean;
+  /** Makes a repeat of the call within 24 h answer what the first one did; at most 255 bytes. */
+  readonly clientToken?: string;
+  /** Durable progress of a fill, in bytes; with `wait`. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** What to do while another operation holds a resource: `abort` with ABORTED, the default, or `wait` (a minute at most). */
+  readonly ifBusy?: 'abort' | 'wait';
+  /** The operation is cancelled, and taken back, when it has not ended after so many milliseconds. */
+  readonly deadlineMs?: number;
+  /** Told the operation's id once it is journalled. */
+  readonly onOperation?: (operationId: string) => void;
+}
+
+/** What a client token and a deadline mean for the journal. @throws INVALID_ARGUMENT, OUT_OF_RANGE */
+export function journalOptions(
+  { clientToken, deadlineMs, ifBusy }: CallOptions,
+  request: unknown,
+  now: number,
+): { readonly clientToken?: ClientToken; readonly deadlineAt?: number } {
+  if (ifBusy !== undefined && ifBusy !== 'abort' && ifBusy !== 'wait') {
+    throw new VbsError('INVALID_ARGUMENT', 'ifBusy must be abort or wait', { context: { field: 'ifBusy' } });
+  }
+  if (deadlineMs !== undefined && !(Number.isSafeInteger(deadlineMs) && deadlineMs > 0)) {
+    throw new VbsError('OUT_OF_RANGE', 'deadlineMs must be a whole number of milliseconds above 0', { context: { field: 'deadlineMs' } });
+  }
+  return {
+    ...(clientToken === undefined
+      ? {}
+      : { clientToken: { token: requireText(clientToken, 'clientToken', { maxBytes: 255 }), fingerprint: fingerprintOf(request) } }),
+    ...(deadlineMs === undefined ? {} : { deadlineAt: now + deadlineMs }),
+  };
+}
+
+/** The same for the same request, whatever the order of its fields. */
+function fingerprintOf(request: unknown): string {
+  const fields = Object.entries(request as Record<string, unknown>).filter(([, value]) => value !== undefined);
+  return createHash('sha256')
+    .update(JSON.stringify(fields.sort(([one], [other]) => (one < other ? -1 : 1))))
+    .digest('hex');
+}

@@ -1,0 +1,32 @@
+import { liveAttachments } from '../../metadata/attachments.js';
+import { requireId } from '../../model/ids.js';
+import { requireFields } from '../../model/text.js';
+import type { OperationPlan } from '../../workflow/journal.js';
+import type { Workflow } from '../../workflow/workflow.js';
+import type { KnownAttachment } from '../attachment-steps.js';
+import { knownAttachment } from '../known-attachment.js';
+import type { ResetStateParams } from '../reset-state.js';
+import { requireState, requireVolume } from './plan-services.js';
+
+export interface ResetStateRequest {
+  readonly volumeId: string;
+}
+
+export function planResetState<O extends object>(
+  workflow: Workflow<ResetStateParams, O>,
+  request: ResetStateRequest,
+): OperationPlan<ResetStateParams, O> {
+  requireFields(request, ['volumeId']);
+  const volumeId = requireId('volume', request.volumeId, 'volumeId');
+  return {
+    workflow,
+    leases: { [volumeId]: 'exclusive' },
+    async prepare(tx) {
+      const volume = await requireVolume(tx, volumeId);
+      requireState(volume, ['error'], 'reset its state');
+      const attached: KnownAttachment[] = [];
+      for (const attachment of await liveAttachments(tx.trx, volumeId)) attached.push(await knownAttachment(tx.trx, volume, attachment));
+      return { resourceId: volumeId, params: { volumeId, backend: volume.backend, attached } };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import type { CommandSet } from '../command/command-set.js';
+import { applyOverrides } from '../command/overrides.js';
+import type { InstanceConfiguration } from '../config/configuration.js';
+import type { ConfigurationFault } from '../config/fault.js';
+import { pointer } from '../config/fault.js';
+import { validateInstanceConfig } from '../config/validate-instance-config.js';
+import type { ContractKind } from '../contract/method-facts.js';
+import type { LocalMachine, Machine } from '../machine/machine.js';
+import type { Plugin } from './define-plugin.js';
+import type { ContractTypes } from './opened-instance.js';
+
+/** An instance whose configuration was found right, ready to be opened. */
+export interface PreparedInstance<K extends ContractKind = ContractKind> {
+  readonly kind: K;
+  readonly pluginName: string;
+  readonly provider: ContractTypes[K]['provider'];
+  readonly configuration: InstanceConfiguration;
+  readonly machine: Machine;
+  /** The plugin's own keys, validated and completed by its schema. */
+  readonly config: unknown;
+  readonly commands: CommandSet;
+  /** The capabilities that the configuration's commands do without. */
+  readonly withdrawn: ReadonlySet<string>;
+}
+
+export type Preparation<K extends ContractKind> =
+  | { readonly prepared: PreparedInstance<K> }
+  | { readonly faults: readonly ConfigurationFault[] };
+
+function isLocal(machine: Machine): machine is LocalMachine {
+  return 'guarded' in machine;
+}
+
+function providerOf<K extends ContractKind>(plugin: Plugin, kind: K): ContractTypes[K]['provider'] | undefined {
+  const provides: { readonly [P in ContractKind]?: ContractTypes[P]['provider'] } = plugin.provides;
+  return provides[kind];
+}
+
+/** Faults of overrides say first which command they are about, by its whole path. */
+function overrideFaults(faults: readonly string[], path: string): ConfigurationFault[] {
+  const at = pointer(path, 'commands');
+  return faults.map((fault) => ({ path: at, message: fault.startsWith(`${at}/`) ? fault.slice(at.length + 1) : fault }));
+}
+
+/**
+ * Looks at everything about an instance that can be wrong before it is opened, without effect.
+ * @throws PLUGIN_INVALID: the provider's schema is not legal.
+ */
+export function prepareInstance<K extends ContractKind>(
+  plugin: Plugin,
+  kind: K,
+  configuration: InstanceConfiguration,
+  machine: Machine,
+): Preparation<K> {
+  const { path } = configuration;
+  const provider = providerOf(plugin, kind);
+  if (provider === undefined) {
+    const kinds = Object.keys(plugin.provides).join(', ');
+    return { faults: [{ path: `${path}/plugin`, message: `the plugin ${plugin.name} provides no ${kind}; it provides ${kinds}` }] };
+  }
+  const machineFaults =
+    provider.machine === 'local' && !isLocal(machine)
+      ? [
+          {
+            path,
+            message: `the plugin ${plugin.name} works only on the machine of this process; set machine: local in place of ${machine.name}`,
+          },
+        ]
+      : [];
+  const { config, faults: configFaults } = validateInstanceConfig(provider.configSchema, configuration);
+  const {
+    commands,
+    withdrawn,
+    faults: commandFaults,
+  } = applyOverrides(provider.commands ?? {}, configuration.commands, {
+    path,
+    capabilities: provider.capabilities,
+  });
+  const faults = [...machineFaults, ...configFaults, ...overrideFaults(commandFaults, path)];
+  if (faults.length > 0) return { faults };
+  return {
+    prepared: { kind, pluginName: plugin.name, provider, configuration, machine, config, commands, withdrawn },
+  };
+}

@@ -1,0 +1,300 @@
+import type { Logger } from '../contract/call.js';
+import { fromSerialized, type SerializedError, VbsError } from '../errors.js';
+import type { OperationRecord, StepEntry } from '../metadata/operations.js';
+import { attempt, look } from './attempt.js';
+import { Fenced } from './fenced.js';
+import type { Journal } from './journal.js';
+import { ProgressJournal } from './progress-journal.js';
+import type { ChangeStep, Step, StepContext } from './step.js';
+import type { EndingOperation, Workflow } from './workflow.js';
+
+type AnyStep = Step<unknown, Record<string, unknown>>;
+type AnyChangeStep = ChangeStep<unknown, Record<string, unknown>>;
+type Output = Readonly<Record<string, unknown>>;
+
+/** What is to happen after a step was tried. */
+type Turn =
+  | { readonly turn: 'next'; readonly output: Output }
+  | { readonly turn: 'back'; readonly error: VbsError /** The step itself left nothing behind. */; readonly skipOwn: boolean }
+  | { readonly turn: 'stuck'; readonly error: VbsError; readonly reason: string; readonly settled?: Promise<void> | undefined };
+
+/** What a step that went on leaves of the tries before. */
+const cleared = { error: null, reason: null, attempts: 0, nextTryAt: null } as const;
+
+export interface RunOptions {
+  readonly journal: Journal;
+  readonly log: Logger;
+  /** Aborted when this process must let go of the operation as it stands: it closes, or its lease is over. */
+  readonly leave: AbortSignal;
+  /** The pause before a stuck operation is tried again, by how often it was tried. */
+  readonly pauseMs: (attempts: number) => number;
+  readonly now: () => number;
+  /** Brings an operation's guards to this epoch: what a dead process left running under them has ended then (safety B1). */
+  readonly settleGuards: (record: OperationRecord, call: StepContext<unknown, unknown>['call']) => Promise<void>;
+}
+
+/** Takes one operation through its steps, forward or back, from where the journal says it stands. */
+export class OperationRun {
+  readonly #workflow: Workflow<unknown, Record<string, unknown>>;
+  readonly #options: RunOptions;
+  readonly #steps: readonly AnyStep[];
+  readonly #cancel = new AbortController();
+  readonly #progress: ProgressJournal;
+  #record: OperationRecord;
+  /** Ends when a call that outlived its time limit has ended; only then may the operation go on. */
+  settled: Promise<void> | undefined;
+
+  constructor(record: OperationRecord, workflow: Workflow<unknown, Record<string, unknown>>, options: RunOptions) {
+    this.#record = record;
+    this.#workflow = workflow;
+    this.#options = options;
+    this.#steps = workflow.steps(record.params);
+    this.#progress = new ProgressJournal(options.journal, () => this.#record);
+  }
+
+  get record(): OperationRecord {
+    return this.#record;
+  }
+
+  onProgress(listener: (doneBytes: number, totalBytes: number) => void): () => void {
+    return this.#progress.listen(listener);
+  }
+
+  /** Asks the operation to go back, as far as it still may. */
+  cancel(error: VbsError): void {
+    this.#cancel.abort(error);
+  }
+
+  /**
+   * Drives the operation until it has ended or is stuck. `resumed`: nobody knows how its present step ended.
+   * @throws Fenced: this process let go of it as it stands. Any error of the database: it stands as the journal says.
+   */
+  async drive(resumed: boolean): Promise<OperationRecord> {
+    try {
+      if (resumed) await this.#options.settleGuards(this.#record, this.#context().call);
+      if (this.#record.direction === 'forward') await this.#forward(resumed);
+      else await this.#back(false);
+      return this.#record;
+    } finally {
+      await this.#progress.flush();
+    }
+  }
+
+  async #forward(resumed: boolean): Promise<void> {
+    let turn = resumed ? await this.#resume() : await this.#do();
+    while (turn.turn === 'next') {
+      const output = { ...this.#record.output, ...turn.output };
+      const done: StepEntry = { step: this.#step.name, act: 'do', outcome: 'done', detail: turn.output };
+      const next = this.#steps[this.#record.step + 1];
+      if (next === undefined) return this.#succeed(done, output);
+      const entries: StepEntry[] = [done, { step: next.name, act: 'do', outcome: 'intended' }];
+      await this.#progress.flush();
+      await this.#write({ ...cleared, output, step: this.#record.step + 1, state: 'running', doneBytes: null, totalBytes: null }, entries);
+      turn = await this.#do();
+    }
+    if (turn.turn === 'stuck') return this.#stuck(turn);
+    await this.#turnBack(turn.error, turn.skipOwn);
+  }
+
+  /** Does the present step, whose intent is journalled. */
+  async #do(): Promise<Turn> {
+    const step = this.#step;
+    if (this.#cancel.signal.aborted && this.#mayGoBack) return { turn: 'back', error: this.#cancelError, skipOwn: true };
+    this.#options.log.debug({ operationId: this.#record.id, step: step.name }, 'step begins');
+    const tried = await attempt(() => step.do(this.#context()));
+    if (tried.outcome === 'done') return { turn: 'next', output: tried.value };
+    this.#leaveIfAsked();
+    const { error } = tried;
+    await this.#write({}, [{ step: step.name, act: 'do', outcome: tried.outcome, detail: error.toJSON() }]);
+    if (tried.outcome === 'failed') return this.#afterFailure(step, error);
+    if (tried.settled !== undefined)
+      return { turn: 'stuck', error, reason: `${step.name}: the call has not ended`, settled: tried.settled };
+    if (!step.changes) return this.#afterFailure(step, error);
+    return this.#afterUnknown(step, error);
+  }
+
+  #afterFailure(step: AnyStep, error: VbsError): Turn {
+    if (step.onFailure === 'note') return this.#note(step, error);
+    if (!this.#mayGoBack) return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
+    const back = this.#cancel.signal.aborted ? this.#cancelError : error;
+    return { turn: 'back', error: back, skipOwn: !step.changes || step.undo === 'irreversible' || error.code === 'ALREADY_EXISTS' };
+  }
+
+  async #afterUnknown(step: AnyChangeStep, error: VbsError): Promise<Turn> {
+    const seen = await look(step, this.#context());
+    this.#leaveIfAsked();
+    if (seen.effect === 'present') return { turn: 'next', output: seen.value };
+    if (step.onFailure === 'note') return this.#note(step, error);
+    if (seen.effect === 'unclear') return { turn: 'stuck', error, reason: `${step.name}: ${error.message}; ${seen.why}` };
+    if (step.undo === 'irreversible' || !this.#mayGoBack) return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
+    return { turn: 'back', error: this.#cancel.signal.aborted ? this.#cancelError : error, skipOwn: false };
+  }
+
+  #note(step: AnyStep, error: VbsError): Turn {
+    const earlier = Array.isArray(this.#record.output['remains']) ? this.#record.output['remains'] : [];
+    return { turn: 'next', output: { remains: [...earlier, `${step.name}: ${error.message}`] } };
+  }
+
+  /** Goes on with a step of which nobody knows how it ended: looks first (safety A4). */
+  async #resume(): Promise<Turn> {
+    const step = this.#step;
+    const index = this.#record.step;
+    const { recovery } = this.#workflow;
+    const commit = recovery === 'forward' ? -1 : this.#steps.findIndex(({ name }) => name === recovery.forwardOnce);
+    const forward = index > commit || !this.#mayGoBack || (step.changes && step.undo === 'irreversible');
+    const interrupted =
+      this.#record.error === null
+        ? new VbsError('ABORTED', `interrupted at ${step.name} when the process that ran it ended`, { resource: this.#record.resourceId })
+        : fromSerialized(this.#record.error);
+    if (!step.changes) return forward ? this.#do() : { turn: 'back', error: interrupted, skipOwn: true };
+    if (index < commit && !forward) return { turn: 'back', error: interrupted, skipOwn: false };
+    const seen = await look(step, this.#context());
+    this.#leaveIfAsked();
+    if (seen.effect === 'present') return { turn: 'next', output: seen.value };
+    if (seen.effect === 'unclear' && step.onFailure !== 'note')
+      return { turn: 'stuck', error: interrupted, reason: `${step.name}: ${seen.why}` };
+    return forward ? this.#do() : { turn: 'back', error: interrupted, skipOwn: false };
+  }
+
+  async #turnBack(error: VbsError, skipOwn: boolean): Promise<void> {
+    const step = this.#record.step - (skipOwn ? 1 : 0);
+    await this.#write({ ...cleared, direction: 'back', state: 'running', error: error.toJSON(), step }, this.#undoIntents(step));
+    await this.#back(true);
+  }
+
+  /** Undoes the present step and all below it; a step counts as undone only when its check says absent (safety A2). */
+  async #back(firstTry: boolean): Promise<void> {
+    if (!firstTry && this.#record.state === 'stuck') await this.#write({ state: 'running' }, []);
+    while (this.#record.step >= 0) {
+      const step = this.#step;
+      if (step.changes) {
+        const stuck = await this.#undo(step);
+        if (stuck !== null) return this.#stuck(stuck);
+      }
+      const below = this.#record.step - 1;
+      const undone: StepEntry[] = step.changes ? [{ step: step.name, act: 'undo', outcome: 'done' }] : [];
+      if (below < 0) return this.#fail(undone);
+      await this.#write({ step: below, attempts: 0 }, [...undone, ...this.#undoIntents(below)]);
+    }
+    await this.#fail([]);
+  }
+
+  async #undo(step: AnyChangeStep): Promise<Extract<Turn, { turn: 'stuck' }> | null> {
+    const first = this.#firstError;
+    const { undo } = step;
+    if (undo === 'irreversible') throw new TypeError(`${this.#workflow.kind} went back over ${step.name}, which is irreversible`);
+    const before = await look(step, this.#context());
+    this.#leaveIfAsked();
+    if (before.effect === 'absent') return null;
+    if (before.effect === 'unclear') return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
+    const tried = await attempt(() => undo(this.#context()));
+    this.#leaveIfAsked();
+    if (tried.outcome !== 'done') {
+      const { error } = tried;
+      await this.#write({}, [{ step: step.name, act: 'undo', outcome: tried.outcome, detail: error.toJSON() }]);
+      if (tried.outcome === 'unknown' && tried.settled !== undefined) {
+        return { turn: 'stuck', error: first, reason: `undo of ${step.name}: the call has not ended`, settled: tried.settled };
+      }
+    }
+    const after = await look(step, this.#context());
+    this.#leaveIfAsked();
+    if (after.effect === 'absent') return null;
+    const why = tried.outcome === 'done' ? 'its effect is still there' : tried.error.message;
+    return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${why}` };
+  }
+
+  async #stuck({ error, reason, settled }: Extract<Turn, { turn: 'stuck' }>): Promise<void> {
+    const attempts = this.#record.attempts + 1;
+    const nextTryAt = this.#options.now() + this.#options.pauseMs(attempts);
+    const told: SerializedError = this.#record.error ?? error.toJSON();
+    this.settled = settled;
+    this.#record = await this.#options.journal.write(this.#record, {
+      patch: { state: 'stuck', reason, error: told, attempts, nextTryAt },
+      also: async (tx) =>
+        tx.emit({
+          type: 'operation.stuck',
+          resourceId: this.#record.resourceId,
+          operationId: this.#record.id,
+          data: { kind: this.#record.kind, reason },
+        }),
+    });
+    this.#options.log.warn({ operationId: this.#record.id, kind: this.#record.kind, reason, attempts }, 'operation is stuck');
+  }
+
+  async #succeed(done: StepEntry, output: Output): Promise<void> {
+    this.#record = await this.#options.journal.end(this.#record, 'succeeded', {
+      entries: [done],
+      settle: async (tx) => ({ output, error: null, reason: null, result: await this.#workflow.succeed(tx, { ...this.#ending, output }) }),
+    });
+  }
+
+  async #fail(entries: readonly StepEntry[]): Promise<void> {
+    const error = this.#firstError.toJSON();
+    this.#record = await this.#options.journal.end(this.#record, 'failed', {
+      entries,
+      settle: async (tx) => {
+        await this.#workflow.fail(tx, this.#ending, error);
+        return { error, reason: null };
+      },
+    });
+  }
+
+  async #write(patch: Partial<OperationRecord>, entries: readonly StepEntry[]): Promise<void> {
+    this.#record = await this.#options.journal.write(this.#record, { patch, entries });
+    if (this.#record.cancelRequested !== 0 && !this.#cancel.signal.aborted) {
+      this.cancel(new VbsError('ABORTED', 'the operation was cancelled', { resource: this.#record.resourceId }));
+    }
+  }
+
+  #undoIntents(step: number): StepEntry[] {
+    const below = this.#steps[step];
+    return below?.changes === true ? [{ step: below.name, act: 'undo', outcome: 'intended' }] : [];
+  }
+
+  get #step(): AnyStep {
+    const step = this.#steps[this.#record.step];
+    if (step === undefined) throw new TypeError(`operation ${this.#record.id} (${this.#record.kind}) has no step ${this.#record.step}`);
+    return step;
+  }
+
+  /** No step below the present one is past taking back. */
+  get #mayGoBack(): boolean {
+    return this.#steps.slice(0, this.#record.step).every((step) => !step.changes || step.undo !== 'irreversible');
+  }
+
+  get #firstError(): VbsError {
+    return this.#record.error === null
+      ? new VbsError('INTERNAL', 'the operation went back without a reason')
+      : fromSerialized(this.#record.error);
+  }
+
+  get #cancelError(): VbsError {
+    return this.#cancel.signal.reason as VbsError;
+  }
+
+  get #ending(): EndingOperation<unknown, Record<string, unknown>> {
+    return { id: this.#record.id, params: this.#record.params, output: this.#record.output };
+  }
+
+  #context(): StepContext<unknown, Record<string, unknown>> {
+    const { id, epoch, params, output, direction, step, doneBytes } = this.#record;
+    // A roll-back is not cancelled: it is what a cancel asks for.
+    const signal = direction === 'back' ? this.#options.leave : AbortSignal.any([this.#options.leave, this.#cancel.signal]);
+    return {
+      operationId: id,
+      params,
+      output,
+      doneBytes: doneBytes ?? 0,
+      call: { operationId: id, epoch, signal, log: this.#options.log, progress: (done, total) => this.#report(step, done, total) },
+    };
+  }
+
+  /** A call that outlived its step reports to nobody. */
+  #report(step: number, doneBytes: number, totalBytes: number): void {
+    if (this.#record.step === step) this.#progress.report(doneBytes, totalBytes);
+  }
+
+  #leaveIfAsked(): void {
+    if (this.#options.leave.aborted) throw new Fenced('this process lets go of the operation');
+  }
+}

@@ -1,0 +1,98 @@
+import { performance } from 'node:perf_hooks';
+import type { Logger } from '../contract/call.js';
+import { inject, injectable } from '../di.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
+import { expireProcess, forgetProcesses, insertProcess, renewProcess } from '../metadata/processes.js';
+import { tokens } from '../tokens.js';
+import { Fenced } from './fenced.js';
+import type { StoreTimes } from './store-times.js';
+
+/** How this process is known to the others. */
+export interface ProcessEntry {
+  readonly id: string;
+  /** JSON of the process identity (pid, start time, boot id, host name). */
+  readonly identity: string;
+  readonly endpoint: string | null;
+}
+
+/**
+ * The lease under which this process holds its operations (safety B3). It expires by the database's clock alone; this process
+ * stops by its own monotonic clock at two thirds of it, before anybody else may take over.
+ */
+@injectable
+export class ProcessLease {
+  readonly #store: MetadataStore;
+  readonly #entry: ProcessEntry;
+  readonly #leaseMs: number;
+  readonly #log: Logger;
+  #heldUntil = Number.NEGATIVE_INFINITY;
+  #lapsed = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #renewal: Promise<void> = Promise.resolve();
+
+  constructor(
+    @inject(tokens.metadata) store: MetadataStore,
+    @inject(tokens.process) entry: ProcessEntry,
+    @inject(tokens.times) { leaseMs }: Pick<StoreTimes, 'leaseMs'>,
+    @inject(tokens.logger) log: Logger,
+  ) {
+    this.#store = store;
+    this.#entry = entry;
+    this.#leaseMs = leaseMs;
+    this.#log = log;
+  }
+
+  get processId(): string {
+    return this.#entry.id;
+  }
+
+  /** Aborted when this process cannot be sure any more that it holds its operations; another signal from the next renewal on. */
+  get lapsed(): AbortSignal {
+    return this.#lapsed.signal;
+  }
+
+  /** @throws Fenced: the lease may be over. */
+  requireHeld(): void {
+    if (performance.now() < this.#heldUntil) return;
+    this.#lapsed.abort(new Fenced('the lease of this process is over'));
+    throw new Fenced('the lease of this process is over');
+  }
+
+  async start(): Promise<void> {
+    const begun = performance.now();
+    await this.#store.transaction(({ trx }) => insertProcess(trx, this.#store.dialect, this.#entry, this.#leaseMs));
+    this.#hold(begun);
+    this.#timer = setInterval(() => this.#tick(), this.#leaseMs / 6);
+    this.#timer.unref();
+  }
+
+  #hold(begun: number): void {
+    this.#heldUntil = begun + (this.#leaseMs * 2) / 3;
+    if (this.#lapsed.signal.aborted) this.#lapsed = new AbortController();
+  }
+
+  #tick(): void {
+    if (performance.now() >= this.#heldUntil) this.#lapsed.abort(new Fenced('the lease of this process is over'));
+    const renewal = this.#renewal.then(() => this.renew());
+    this.#renewal = renewal.catch((error: unknown) => this.#log.warn({ err: error }, 'the lease of this process could not be renewed'));
+  }
+
+  /** Renews the lease once. */
+  async renew(): Promise<void> {
+    const begun = performance.now();
+    const known = await this.#store.transaction(({ trx }) => renewProcess(trx, this.#store.dialect, this.#entry.id, this.#leaseMs));
+    if (!known) await this.#store.transaction(({ trx }) => insertProcess(trx, this.#store.dialect, this.#entry, this.#leaseMs));
+    this.#hold(begun);
+  }
+
+  /** Stops renewing and ends the lease, so that another process may take over at once what this one left. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#renewal;
+    this.#heldUntil = Number.NEGATIVE_INFINITY;
+    await this.#store.transaction(async ({ trx }) => {
+      await expireProcess(trx, this.#entry.id);
+      await forgetProcesses(trx, '');
+    });
+  }
+}

@@ -1,0 +1,100 @@
+import type { Logger } from '../contract/call.js';
+import type { ProcessIdentity } from '../machine/process-identity.js';
+import { fromJournalText } from '../metadata/json.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
+import { type OperationRecord, operations } from '../metadata/operations.js';
+import { expireProcess, forgetProcesses, otherProcesses } from '../metadata/processes.js';
+import { Fenced } from './fenced.js';
+import type { Journal } from './journal.js';
+import type { OperationEngine } from './operation-engine.js';
+import type { ProcessLease } from './process-lease.js';
+
+export interface RecoveryOptions {
+  readonly scanMs: number;
+  readonly now: () => number;
+  readonly log: Logger;
+  /** True only when the process is certainly gone. */
+  readonly isKnownDead: (identity: ProcessIdentity) => Promise<boolean>;
+  /** This process has every one of these instances open. */
+  readonly canServe: (instances: readonly string[]) => boolean;
+}
+
+/**
+ * Finds operations that nobody works on and takes them over (safety A4): those of processes known dead at once, those whose
+ * owner's lease is over, and those of this process that are stuck and due, or that a fault of the database left behind.
+ */
+export class Recovery {
+  readonly #store: MetadataStore;
+  readonly #journal: Journal;
+  readonly #engine: OperationEngine;
+  readonly #lease: ProcessLease;
+  readonly #options: RecoveryOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #scanning: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(store: MetadataStore, journal: Journal, engine: OperationEngine, lease: ProcessLease, options: RecoveryOptions) {
+    this.#store = store;
+    this.#journal = journal;
+    this.#engine = engine;
+    this.#lease = lease;
+    this.#options = options;
+  }
+
+  /** Looks once, now, and every few seconds from then on. */
+  async start(): Promise<void> {
+    await this.#scan(new Set());
+    this.#timer = setInterval(() => void this.scan(), this.#options.scanMs).unref();
+  }
+
+  /** Looks now; an operation that is named is tried even when it is not due. */
+  async scan(due: readonly string[] = []): Promise<void> {
+    await this.#scanning;
+    if (this.#stopped) return;
+    this.#scanning = this.#scan(new Set(due)).catch((error: unknown) => {
+      if (!(error instanceof Fenced)) this.#options.log.warn({ err: error }, 'the look for operations to recover failed; it is done again');
+    });
+    await this.#scanning;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    await this.#scanning;
+  }
+
+  async #scan(due: ReadonlySet<string>): Promise<void> {
+    const gone = await this.#goneProcesses();
+    const open = await operations.list(this.#store.db, (query) => query.whereIn('state', ['running', 'stuck']));
+    for (const record of open) {
+      if (!this.#stopped && this.#isToTake(record, gone, due)) await this.#take(record);
+    }
+  }
+
+  #isToTake(record: OperationRecord, gone: ReadonlySet<string>, due: ReadonlySet<string>): boolean {
+    if (record.owner === null || this.#engine.isBusyWith(record.id) || !this.#options.canServe(record.instances)) return false;
+    if (record.owner !== this.#lease.processId) return gone.has(record.owner);
+    return record.state === 'running' || due.has(record.id) || (record.nextTryAt ?? 0) <= this.#options.now();
+  }
+
+  async #take(record: OperationRecord): Promise<void> {
+    const adopted = record.owner === null ? null : await this.#journal.adopt(record.id, record.owner);
+    if (adopted === null || this.#engine.isBusyWith(record.id)) return;
+    this.#options.log.info({ operationId: record.id, kind: record.kind, state: record.state, from: record.owner }, 'operation is taken up');
+    this.#engine.launch(adopted, true);
+  }
+
+  /** The other processes whose work may be taken. */
+  async #goneProcesses(): Promise<ReadonlySet<string>> {
+    const gone = new Set<string>();
+    for (const process of await otherProcesses(this.#store.db, this.#store.dialect, this.#lease.processId)) {
+      if (process.expired) gone.add(process.id);
+      else if (await this.#options.isKnownDead(fromJournalText<ProcessIdentity>(process.identity))) {
+        await this.#store.transaction(({ trx }) => expireProcess(trx, process.id));
+        gone.add(process.id);
+      }
+    }
+    if (gone.size > 0) await this.#store.transaction(({ trx }) => forgetProcesses(trx, this.#lease.processId));
+    return gone;
+  }
+}

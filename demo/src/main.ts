@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import { runDemo } from './index.js';
+
+const interrupted = 130;
+const controller = new AbortController();
+const interrupt = () => controller.abort();
+// A second signal finds no handler any more, and ends the process at once.
+process.once('SIGINT', interrupt);
+process.once('SIGTERM', interrupt);
+
+const pretty = process.stdout.isTTY === true && process.stdout.hasColors();
+const succeeded = await runDemo({ out: process.stdout, pretty, signal: controller.signal });
+process.off('SIGINT', interrupt);
+process.off('SIGTERM', interrupt);
+if (!succeeded) process.exitCode = controller.signal.aborted ? interrupted : 1;

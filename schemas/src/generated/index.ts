@@ -1,0 +1,13 @@
+export type * from './attach-volume-request.js';
+export type * from './attachment.js';
+export type * from './configuration.js';
+export type * from './create-snapshot-request.js';
+export type * from './create-volume-request.js';
+export type * from './event.js';
+export type * from './extend-volume-request.js';
+export type * from './operation.js';
+export type * from './problem.js';
+export type * from './progress.js';
+export type * from './size.js';
+export type * from './snapshot.js';
+export type * from './volume.js';

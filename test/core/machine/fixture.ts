@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Call, Logger } from '@vbs/core';
+import { createLocalMachine, type SettlingLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
+import { isRunning, listProcesses, readProcessStat } from '@vbs/core/internal/machine/proc.js';
+import type { ExecutionContext } from 'ava';
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: object;
+  readonly message: string;
+}
+
+export interface Fixture {
+  readonly directory: string;
+  readonly stateDirectory: string;
+  readonly machine: SettlingLocalMachine;
+  readonly logged: LogLine[];
+  call(options?: { readonly epoch?: number; readonly signal?: AbortSignal }): Call;
+  path(name: string): string;
+  /** Writes an executable script. */
+  script(name: string, text: string): Promise<string>;
+}
+
+export async function machineFixture(t: ExecutionContext, options: { readonly graceMs?: number } = {}): Promise<Fixture> {
+  const directory = await mkdtemp(join(tmpdir(), 'vbs-machine-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const logged: LogLine[] = [];
+  const line =
+    (level: string) =>
+    (fields: object, message: string): void => {
+      logged.push({ level, fields, message });
+    };
+  const log: Logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  const stateDirectory = join(directory, 'state');
+  const path = (name: string): string => join(directory, name);
+  return {
+    directory,
+    stateDirectory,
+    logged,
+    path,
+    machine: createLocalMachine({ name: 'local', stateDirectory, log, graceMs: 300, ...options }),
+    call: ({ epoch = 1, signal = new AbortController().signal } = {}) => ({
+      epoch,
+      signal,
+      operationId: 'op-1',
+      log,
+      progress: () => undefined,
+    }),
+    script: async (name, text) => {
+      await writeFile(path(name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      return path(name);
+    },
+  };
+}
+
+/** What `look` finds within 10 s. */
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (const deadline = Date.now() + 10_000; ; ) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error('Nothing came of it within 10 s.');
+    await pause(10);
+  }
+}
+
+/** The pid that a script wrote to a file. */
+export function pidIn(path: string): Promise<number> {
+  return eventually(async () => {
+    const text = await readFile(path, 'utf8').catch(() => '');
+    return /^\d+\n$/.test(text) ? Number(text) : undefined;
+  });
+}
+
+export function runs(pid: number): boolean {
+  const stat = readProcessStat(pid);
+  return stat !== undefined && isRunning(stat);
+}
+
+/** A process of its own that runs a module text against a machine of the same state directory. It is killed at the end of the test. */
+export function spawnHolder(t: ExecutionContext, stateDirectory: string, body: string): { readonly pid: number; kill(): Promise<void> } {
+  const text = `
+    import { createLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const machine = createLocalMachine({ name: 'local', stateDirectory: ${JSON.stringify(stateDirectory)}, log, graceMs: 300 });
+    const call = (epoch) => ({ epoch, signal: new AbortController().signal, operationId: 'op-9', log, progress() {} });
+    ${body}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  t.teardown(kill);
+  return { pid: child.pid as number, kill };
+}
+
+/** Ends, at the end of the test, whatever a test may have left of a group. */
+export function endGroupAfter(t: ExecutionContext, group: number): void {
+  t.teardown(() => {
+    if (listProcesses().some((stat) => stat.group === group)) process.kill(-group, 'SIGKILL');
+  });
+}

@@ -1,0 +1,191 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { definePlugin, hypervisor, isVbsError } from '@vbs/core';
+import { openInstance } from '@vbs/core/internal/plugin/open-instance.js';
+import test, { type ExecutionContext } from 'ava';
+import { fakeLocalMachine, instanceConfiguration, memoryLog, noKeys, temporaryDirectory, testCall } from './fixtures.js';
+import { processPlugin } from './process-plugin.js';
+
+const name = 'sandbox/hypervisor';
+
+function open(stateDirectory: string, plugin = processPlugin) {
+  return openInstance(plugin, 'hypervisor', {
+    name,
+    configuration: instanceConfiguration({ name }),
+    machine: fakeLocalMachine(),
+    store: { id: 'a'.repeat(32), knowsPool: false },
+    stateDirectory,
+    log: memoryLog().log,
+    graceMs: 50,
+    lifecycleLimitMs: 2_000,
+  });
+}
+
+async function ownerProcess(t: ExecutionContext, stateDirectory: string): Promise<{ child: ChildProcess; ownedHere: boolean }> {
+  const script = fileURLToPath(new URL('owner-child.js', import.meta.url));
+  const child = spawn(process.execPath, [script, stateDirectory, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  if (child.stdout === null) throw new Error('the child has no output');
+  for await (const line of createInterface({ input: child.stdout })) {
+    return { child, ownedHere: (JSON.parse(line) as { ownedHere: boolean }).ownedHere };
+  }
+  throw new Error('the child said nothing');
+}
+
+async function isRefusedNaming(t: ExecutionContext, stateDirectory: string, pid: number | undefined): Promise<void> {
+  const opened = await open(stateDirectory);
+  t.false(opened.ownedHere);
+  const error = await t.throwsAsync(opened.contract.listDevices(testCall()));
+  if (!isVbsError(error)) throw new Error('no VbsError', { cause: error });
+  t.is(error.code, 'FAILED_PRECONDITION');
+  t.deepEqual(error.context.owner, { pid, endpoint: 'http://127.0.0.1:8080' });
+  t.regex(error.message, new RegExp(`${pid}.*http://127\\.0\\.0\\.1:8080`));
+  t.deepEqual(await opened.check(testCall().signal), []);
+  await opened.close();
+}
+
+test('safety F1 › an instance of lifetime process is owned by one process, and others name it', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { child, ownedHere } = await ownerProcess(t, directory);
+  t.true(ownedHere);
+  await isRefusedNaming(t, directory, child.pid);
+
+  // An orderly end frees it.
+  child.stdin?.end();
+  await once(child, 'exit');
+  const mine = await open(directory);
+  t.true(mine.ownedHere);
+  t.deepEqual(await mine.contract.listDevices(testCall()), []);
+  await mine.close();
+});
+
+test('safety F1 › the kernel frees the ownership of a process that was killed', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { child } = await ownerProcess(t, directory);
+  await isRefusedNaming(t, directory, child.pid);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const mine = await open(directory);
+  t.true(mine.ownedHere);
+
+  const other = await ownerProcess(t, directory);
+  t.false(other.ownedHere);
+  await mine.close();
+});
+
+test('safety F1 › two stores of one process do not share an instance', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await open(directory);
+  const second = await open(directory);
+  t.true(first.ownedHere);
+  t.false(second.ownedHere);
+  const error = await t.throwsAsync(second.contract.identifyVm(testCall(), { vmId: 'vm1' }));
+  t.true(isVbsError(error) && (error.context.owner as { pid: number }).pid === process.pid);
+  await second.close();
+  t.false((await open(directory)).ownedHere);
+  await first.close();
+  const third = await open(directory);
+  t.true(third.ownedHere);
+  await third.close();
+});
+
+test('safety F1 › the lock of an instance is one file of the folder owners, whatever its name', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const opened = await open(directory);
+  t.deepEqual(await readdir(path.join(directory, 'owners')), ['sandbox%2Fhypervisor.lock']);
+  await opened.close();
+});
+
+function pluginThat(body: { open?: () => Promise<void>; listDevices?: () => Promise<never>; close?: () => Promise<void> }) {
+  const { hypervisor: whole } = processPlugin.provides;
+  return definePlugin({
+    name: 'in-process',
+    apiVersion: 1,
+    provides: {
+      hypervisor: hypervisor({
+        ...whole,
+        configSchema: noKeys,
+        open: async (instance) => {
+          await body.open?.();
+          return {
+            ...(await whole.open(instance)),
+            ...(body.listDevices === undefined ? {} : { listDevices: body.listDevices }),
+            ...(body.close === undefined ? {} : { close: body.close }),
+          };
+        },
+      }),
+    },
+  });
+}
+
+test('safety F1 › an instance that could not be opened is free again', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const failing = pluginThat({
+    open: async () => {
+      throw new Error('the port is in use');
+    },
+  });
+  const error = await t.throwsAsync(open(directory, failing), { message: /the port is in use/ });
+  t.true(isVbsError(error) && error.code === 'INTERNAL' && error.context.instance === name);
+  const opened = await open(directory);
+  t.true(opened.ownedHere);
+  await opened.close();
+});
+
+test('safety F1 › what opens after its limit is closed, and keeps its ownership until then', async (t) => {
+  const directory = await temporaryDirectory(t);
+  let closed = 0;
+  let go = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const slow = pluginThat({
+    open: () => gate,
+    close: async () => {
+      closed += 1;
+    },
+  });
+  const error = await t.throwsAsync(open(directory, slow));
+  t.true(isVbsError(error) && error.code === 'DEADLINE_EXCEEDED');
+  t.false((await open(directory)).ownedHere);
+  go();
+  while (closed === 0) await pause(5);
+  await pause(20);
+  const opened = await open(directory);
+  t.true(opened.ownedHere);
+  await opened.close();
+});
+
+test('safety B2, F1 › an instance of which a call still runs is not given free at close', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const opened = await open(directory, pluginThat({ listDevices: () => new Promise(() => undefined) }));
+  const caller = new AbortController();
+  const call = opened.contract.listDevices(testCall({ signal: caller.signal }));
+  caller.abort();
+  await t.throwsAsync(call);
+  const error = await t.throwsAsync(opened.close());
+  t.true(isVbsError(error) && error.code === 'DEADLINE_EXCEEDED');
+  t.false((await open(directory)).ownedHere);
+});
+
+const unwritable = process.getuid?.() === 0 ? test.skip : test;
+unwritable('openInstance › a state directory that cannot be written is PERMISSION_DENIED (not as root)', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await chmod(directory, 0o500);
+  const error = await t.throwsAsync(open(directory));
+  t.true(isVbsError(error) && error.code === 'PERMISSION_DENIED');
+  t.true(error?.message.includes(directory));
+});
+
+test('openInstance › a state directory that is none is told with its path', async (t) => {
+  const directory = path.join(await temporaryDirectory(t), 'file');
+  await writeFile(directory, '');
+  const error = await t.throwsAsync(open(directory));
+  t.true(isVbsError(error));
+  t.true(error?.message.includes(directory));
+});

@@ -1,0 +1,65 @@
+import test from 'ava';
+
+interface TapCounter {
+  readonly passed: number;
+  readonly skipped: number;
+  readonly todo: number;
+  readonly failures: readonly string[];
+  read(line: string): string | undefined;
+  fault(exit: number | string): string | undefined;
+}
+
+const script = new URL('../../../scripts/test/tap-count.mjs', import.meta.url);
+const { TapCount } = (await import(script.href)) as { TapCount: new () => TapCounter };
+
+function read(...lines: readonly string[]): TapCounter {
+  const count = new TapCount();
+  for (const line of lines) count.read(line);
+  return count;
+}
+
+test('tap count › counts each kind of line', (t) => {
+  const count = read(
+    'TAP version 13',
+    'ok 1 - a › b',
+    'not ok 2 - c',
+    '  ---',
+    '    ok: 1',
+    '  ...',
+    'ok 3 - d (no qemu) # SKIP',
+    'not ok 4 - e # TODO',
+    '1..4',
+  );
+  t.is(count.passed, 1);
+  t.is(count.skipped, 1);
+  t.is(count.todo, 1);
+  t.deepEqual(count.failures, ['c']);
+  t.is(count.fault(1), undefined);
+});
+
+test('tap count › shows what a person wants to read and nothing of the protocol', (t) => {
+  const count = new TapCount();
+  t.is(count.read('ok 1 - a › b'), 'ok      a › b');
+  t.is(count.read('not ok 2 - c'), 'FAILED  c');
+  t.is(count.read('    message: wrong'), '    message: wrong');
+  t.is(count.read('# pass 1'), undefined);
+  t.is(count.read('1..2'), undefined);
+});
+
+test('tap count › a run that broke off is a failure', (t) => {
+  t.regex(read('TAP version 13', 'ok 1 - a').fault(1) ?? '', /broke off/);
+});
+
+test('tap count › a run without tests is a failure', (t) => {
+  t.is(read('TAP version 13', '1..0').fault(1), 'no test was run');
+});
+
+test('tap count › tests that were planned and never reported are a failure', (t) => {
+  t.is(read('ok 1 - a', '1..3').fault(1), '3 tests were planned and 1 reported');
+});
+
+test('tap count › a non-zero exit without a failed test is a failure', (t) => {
+  t.regex(read('ok 1 - a', '1..1').fault(1) ?? '', /though no test failed/);
+  t.regex(read('ok 1 - a', '1..1').fault('SIGKILL') ?? '', /SIGKILL/);
+  t.is(read('ok 1 - a', '1..1').fault(0), undefined);
+});
