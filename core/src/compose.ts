@@ -11,6 +11,7 @@ import { BlockStore } from './operations/block-store.js';
 import { EventFeed } from './operations/event-feed.js';
 import { Instances } from './operations/instances.js';
 import type { PlanServices } from './operations/plans/plan-services.js';
+import { PoolEpochs } from './operations/pool-epochs.js';
 import { Queries } from './operations/queries.js';
 import { Reconciler } from './operations/reconcile.js';
 import { Restorer } from './operations/restorer.js';
@@ -53,17 +54,22 @@ export function compose(parts: Parts): ComposedStore {
   registerCore(container);
   parts.overrides.register?.(container);
   const lease = container.resolve(tokens.lease);
-  const recovery = container.resolve(tokens.recovery);
-  const restorer = container.resolve(tokens.restorer);
   return {
     blockStore: container.resolve(tokens.blockStore),
     async start() {
       await lease.start();
-      await recovery.start();
-      await restorer.start();
+      const poolEpochs = container.resolve(tokens.poolEpochs);
+      await poolEpochs.start();
+      if (poolEpochs.isCurrent) await beginWork(container);
     },
     close: () => closeOnce(container),
   };
+}
+
+/** Takes up what an earlier process left, and puts attachments back. */
+async function beginWork(container: Container): Promise<void> {
+  await container.resolve(tokens.recovery).start();
+  await container.resolve(tokens.restorer).start();
 }
 
 function registerParts(container: Container, { services, overrides, database, delegates, process }: Parts): void {
@@ -125,6 +131,18 @@ function registerCore(container: Container): void {
       lookCall: () => lookCall(from.resolve(tokens.closed).signal, from.resolve(tokens.logger)),
     }),
   });
+  container.register(tokens.poolEpochs, {
+    useFactory: (from) => {
+      const { store, instances, lookCall: look } = from.resolve(tokens.planServices);
+      return new PoolEpochs({
+        store,
+        instances,
+        lookCall: look,
+        log: from.resolve(tokens.logger),
+        markMs: from.resolve(tokens.times).markMs,
+      });
+    },
+  });
   container.register(tokens.queries, {
     useFactory: (from) => new Queries(from.resolve(tokens.metadata), stepNamer(from.resolve(tokens.workflows))),
   });
@@ -147,7 +165,15 @@ function registerCore(container: Container): void {
     useFactory: (from) => {
       const { store, instances, lookCall: look } = from.resolve(tokens.planServices);
       const clock = from.resolve(tokens.clock);
-      return new Reconciler({ store, instances, restorer: from.resolve(tokens.restorer), lookCall: look, now: () => clock.now() });
+      return new Reconciler({
+        store,
+        instances,
+        engine: from.resolve(tokens.engine),
+        workflows: from.resolve(tokens.workflows),
+        restorer: from.resolve(tokens.restorer),
+        lookCall: look,
+        now: () => clock.now(),
+      });
     },
   });
   container.register(tokens.blockStore, {
@@ -162,8 +188,10 @@ function registerCore(container: Container): void {
         queries: from.resolve(tokens.queries),
         events: from.resolve(tokens.events),
         reconciler: from.resolve(tokens.reconciler),
+        poolEpochs: from.resolve(tokens.poolEpochs),
         now: () => clock.now(),
         recover: (due) => recovery.scan(due),
+        beginWork: () => beginWork(container),
         close: () => closeOnce(container),
       });
     },
@@ -183,6 +211,7 @@ async function closeParts(container: Container): Promise<void> {
   container.resolve(tokens.restorer).stop();
   await container.resolve(tokens.recovery).stop();
   await container.resolve(tokens.engine).close();
+  await container.resolve(tokens.poolEpochs).stop();
   container.resolve(tokens.closed).abort();
   const failures: unknown[] = [];
   const last = [

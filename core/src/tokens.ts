@@ -10,6 +10,7 @@ import type { EventFeed } from './operations/event-feed.js';
 import type { Instances } from './operations/instances.js';
 import type { Placement } from './operations/placement.js';
 import type { PlanServices } from './operations/plans/plan-services.js';
+import type { PoolEpochs } from './operations/pool-epochs.js';
 import type { Queries } from './operations/queries.js';
 import type { Reconciler } from './operations/reconcile.js';
 import type { Restorer } from './operations/restorer.js';
@@ -43,6 +44,7 @@ export const tokens = {
   engine: token<OperationEngine>('engine'),
   recovery: token<Recovery>('recovery'),
   planServices: token<PlanServices>('plan-services'),
+  poolEpochs: token<PoolEpochs>('pool-epochs'),
   queries: token<Queries>('queries'),
   events: token<EventFeed>('events'),
   restorer: token<Restorer>('restorer'),

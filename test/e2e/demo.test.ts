@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 
-const demo = fileURLToPath(new URL('main.js', import.meta.resolve('@vbs/demo')));
+const demo = fileURLToPath(new URL('index.js', import.meta.resolve('@vbs/demo')));
 const demoWithAMismatch = fileURLToPath(new URL('demo-with-a-mismatch.js', import.meta.url));
 
 interface Ended {

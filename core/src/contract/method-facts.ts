@@ -35,6 +35,7 @@ export const methodFacts = {
     deleteVolume: copies,
     listVolumes: lists,
     getCapacity: reads,
+    markEpoch: changes,
     createSnapshot: { ...copies, needs: 'snapshot' },
     deleteSnapshot: { ...copies, needs: 'snapshot' },
     listSnapshots: { ...lists, needs: 'snapshot' },

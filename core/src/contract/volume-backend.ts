@@ -71,6 +71,11 @@ export interface VolumeBackendBase<L extends LocatorKind = LocatorKind> {
   /** Every whole volume of this store in the pool, in one look. @throws UNAVAILABLE: the pool could not be seen. */
   listVolumes(call: Call): Promise<readonly BackendVolume<L>[]>;
   getCapacity(call: Call): Promise<Capacity>;
+  /**
+   * Raises the pool's mark of the highest epoch that this store has given to at least `epoch`, and answers it. A store that was restored
+   * from an older copy, or failed over, finds a higher one than its own (safety D2).
+   */
+  markEpoch(call: Call, request: { readonly epoch: number }): Promise<{ readonly epoch: number }>;
 }
 
 /** Capability → the methods that it obliges a backend to have. */

@@ -69,7 +69,7 @@ export class Guards {
   /**
    * For recovery, which took the resource over: waits until nothing that a predecessor started for it runs, or ends it (verified by pid,
    * start time and boot id), and writes the call's epoch, so that from then on no predecessor can begin anything.
-   * @throws ABORTED: a higher epoch was seen. DEADLINE_EXCEEDED: something still runs (`context.pids`, `context.tools`).
+   * @throws ABORTED: a higher epoch was seen. DEADLINE_EXCEEDED: something still runs (`context.pids`).
    */
   async settle(call: Call, resource: string, options: SettleOptions): Promise<void> {
     const limitMs = options.timeLimitMs ?? 30_000;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -26,8 +27,10 @@ export interface ProcessRequest {
   readonly guard?: { readonly hold: GuardHold; readonly marks: Readonly<Record<string, string>> };
 }
 
-/** How long the last output of a command that has ended may take to arrive. */
-const drainMs = 200;
+/** The last output of a command that has ended is read until so many turns of so many milliseconds brought nothing; a daemon may write on. */
+const turnMs = 10;
+const quietTurns = 20;
+const mostTurns = 300;
 
 const reveal = (text: Argument): string => (text instanceof Secret ? text.reveal() : text);
 
@@ -112,13 +115,23 @@ async function follow(request: ProcessRequest, subprocess: Subprocess, exited: P
   return { exitCode: end.exitCode, stdout, stderr: end.stderr };
 }
 
-/** The output of a command that has ended. A daemon that it left behind may hold the pipes for ever: they are closed then. */
+/**
+ * The output of a command that has ended. A daemon that it left behind may hold the pipes for ever: they are closed when nothing comes
+ * any more. Counted are turns of the event loop, each of which reads what is there, since by the clock alone a busy process would
+ * close pipes that it had not read yet.
+ */
 async function drain(subprocess: Subprocess): Promise<Awaited<Subprocess>> {
-  const settled = await Promise.race([subprocess.then(() => true), pause(drainMs, false, { ref: false })]);
-  if (!settled) {
-    subprocess.stdout?.destroy();
-    subprocess.stderr?.destroy();
+  const closed = subprocess.then(() => true);
+  const read = (stream: unknown): number => (stream instanceof Socket ? stream.bytesRead : 0);
+  let seen = -1;
+  for (let turn = 0, quiet = 0; turn < mostTurns && quiet < quietTurns; turn++) {
+    if (await Promise.race([closed, pause(turnMs, false)])) return await subprocess;
+    const now = read(subprocess.stdout) + read(subprocess.stderr);
+    quiet = now === seen ? quiet + 1 : 0;
+    seen = now;
   }
+  subprocess.stdout?.destroy();
+  subprocess.stderr?.destroy();
   return await subprocess;
 }
 

@@ -9,8 +9,10 @@ import type { Page } from '../metadata/page.js';
 import { snapshots } from '../metadata/snapshots.js';
 import { volumes } from '../metadata/volumes.js';
 import { requireId } from '../model/ids.js';
+import { requireFields } from '../model/text.js';
 import { type OperationPlan, ResourceBusy } from '../workflow/journal.js';
 import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
+import { adoptOrphan } from './adopt-orphan.js';
 import { type CallOptions, journalOptions } from './call-options.js';
 import type { EventFeed } from './event-feed.js';
 import { type AttachVolumeRequest, planAttachVolume } from './plans/plan-attach-volume.js';
@@ -22,6 +24,7 @@ import { type DetachVolumeRequest, planDetachVolume } from './plans/plan-detach-
 import { type ExtendVolumeRequest, planExtendVolume } from './plans/plan-extend-volume.js';
 import { planResetState, type ResetStateRequest } from './plans/plan-reset-state.js';
 import type { PlanServices } from './plans/plan-services.js';
+import type { PoolEpochs } from './pool-epochs.js';
 import type { DescribeRequest, JournalEntry, Queries } from './queries.js';
 import type { ReconcileReport, ReconcileRequest, Reconciler } from './reconcile.js';
 import { viewAttachments, viewSnapshot, viewVolume } from './views.js';
@@ -35,9 +38,12 @@ export interface BlockStoreServices {
   readonly queries: Queries;
   readonly events: EventFeed;
   readonly reconciler: Reconciler;
+  readonly poolEpochs: PoolEpochs;
   readonly now: () => number;
   /** Looks for operations that are due; those that are named even if they are not. */
   readonly recover: (operationIds: readonly string[]) => Promise<void>;
+  /** Begins what a store that only reads does not do: recovery, and the restoring of attachments. */
+  readonly beginWork: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -206,9 +212,22 @@ export class BlockStore implements AsyncDisposable {
     await this.#services.engine.cancel(requireId('operation', operationId, 'operationId'));
   }
 
-  /** Compares the metadata with the outside, and repairs what holds no data where asked to (safety D2). */
-  reconcile(request?: ReconcileRequest): Promise<ReconcileReport> {
-    return this.#services.reconciler.reconcile(request);
+  /**
+   * Compares the metadata with the outside, and does what it is asked to (safety D2).
+   * @throws FAILED_PRECONDITION: the store only reads, and is not told to accept that it is older than its pools.
+   */
+  async reconcile(request: ReconcileRequest = {}): Promise<ReconcileReport> {
+    requireFields(request, ['repair', 'accept', 'adopt', 'delete']);
+    const { reconciler, poolEpochs, beginWork, plan } = this.#services;
+    if (request.accept === true && (await poolEpochs.accept())) await beginWork();
+    if (request.repair === true || request.adopt !== undefined || request.delete !== undefined) poolEpochs.requireCurrent();
+    if (request.adopt !== undefined) await adoptOrphan(plan, request.adopt);
+    if (request.delete !== undefined) {
+      const kind = await adoptOrphan(plan, request.delete);
+      if (kind === 'volume') await this.deleteVolume({ volumeId: request.delete }, { wait: true });
+      else await this.deleteSnapshot({ snapshotId: request.delete }, { wait: true });
+    }
+    return reconciler.reconcile({ repair: request.repair === true });
   }
 
   /** The route from each backend to each VMM node, or why there is none. */
@@ -239,7 +258,8 @@ export class BlockStore implements AsyncDisposable {
     options: CallOptions,
     look: Look<T>,
   ): Promise<T> {
-    const { engine, now } = this.#services;
+    const { engine, now, poolEpochs } = this.#services;
+    poolEpochs.requireCurrent();
     const plan = { ...(await makePlan()), ...journalOptions(options, request, now()) };
     const { record, repeated } = await engine.begin(plan, { wait: options.ifBusy === 'wait', signal: options.signal });
     options.onOperation?.(record.id);

@@ -1,5 +1,5 @@
 import type { Call } from '../contract/call.js';
-import type { OpenedBackend, OpenedExporter } from '../delegate/delegate.js';
+import type { OpenedBackend, OpenedExporter, VmmDelegate } from '../delegate/delegate.js';
 import { VbsError } from '../errors.js';
 import { attachments } from '../metadata/attachments.js';
 import { exportsTable } from '../metadata/exports.js';
@@ -7,22 +7,30 @@ import { leasedResources } from '../metadata/leases.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { snapshots } from '../metadata/snapshots.js';
 import { volumes } from '../metadata/volumes.js';
-import { requireFields } from '../model/text.js';
+import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
 import type { Instances } from './instances.js';
+import { type Leftover, planRemoveLeftover } from './remove-leftover.js';
 import type { Restorer } from './restorer.js';
+import type { Workflows } from './workflows.js';
 
 export interface ReconcileRequest {
-  /** Removes exports that no attachment has, and makes missing ones again. Volumes and snapshots are never deleted so. */
+  /** Removes exports and connections that no attachment has, and makes missing exports again; never a volume or snapshot. */
   readonly repair?: boolean;
+  /** Takes a store that is older than its pools for the right one. */
+  readonly accept?: boolean;
+  /** The id of a volume or snapshot that lies in a pool: takes it into the metadata. */
+  readonly adopt?: string;
+  /** The id of a volume or snapshot that lies in a pool, unknown to the metadata: deletes it and its data. */
+  readonly delete?: string;
 }
 
 /** Something that the metadata and the outside do not agree on. */
 export interface Difference {
-  readonly kind: 'volume' | 'snapshot' | 'export';
+  readonly kind: 'volume' | 'snapshot' | 'export' | 'connection' | 'device';
   readonly id: string;
   /** `orphan`: it is there and the metadata does not know it. `missing`: the metadata knows it and it is not there. */
   readonly what: 'orphan' | 'missing';
-  /** The backend or exporter. */
+  /** The backend, exporter, initiator or hypervisor. */
   readonly instance: string;
   /** What was done about it, or is to be done. */
   readonly action: string;
@@ -34,16 +42,24 @@ export interface ReconcileReport {
   readonly unseen: readonly { readonly instance: string; readonly reason: string }[];
 }
 
-/** What differs this soon after it was made may only be on its way. */
-const youngMs = 10_000;
-
 interface ReconcilerServices {
   readonly store: MetadataStore;
   readonly instances: Instances;
+  readonly engine: OperationEngine;
+  readonly workflows: Workflows;
   readonly restorer: Restorer;
   readonly lookCall: () => Call;
   readonly now: () => number;
 }
+
+/** A difference, and what a repair would remove. */
+interface Found {
+  readonly difference: Difference;
+  readonly leftover?: Leftover;
+}
+
+/** What differs this soon after it was made may only be on its way. */
+const youngMs = 10_000;
 
 /** Compares the metadata with the outside: the outside first, so that what came meanwhile is not taken for an orphan (safety D2). */
 export class Reconciler {
@@ -53,28 +69,31 @@ export class Reconciler {
     this.#services = services;
   }
 
-  async reconcile(request: ReconcileRequest = {}): Promise<ReconcileReport> {
-    requireFields(request, ['repair']);
-    const { instances } = this.#services;
+  async reconcile({ repair = false }: Pick<ReconcileRequest, 'repair'>): Promise<ReconcileReport> {
+    const { instances, restorer } = this.#services;
+    if (repair) await restorer.look();
     const unseen: { instance: string; reason: string }[] = [];
-    const differences: Difference[] = [];
+    const found: Found[] = [];
     const looks = [
       ...instances.backends().map((backend) => [backend.name, () => this.#lookAtBackend(backend)] as const),
-      ...instances.exporters().map((exporter) => [exporter.name, () => this.#lookAtExporter(exporter, request.repair === true)] as const),
+      ...instances.exporters().map((exporter) => [exporter.name, () => this.#lookAtExporter(exporter)] as const),
+      ...instances.nodes().map((node) => [node.name, () => this.#lookAtNode(node)] as const),
     ];
     for (const [instance, look] of looks) {
       try {
-        differences.push(...(await look()));
+        found.push(...(await look()));
       } catch (error) {
         if (!(error instanceof VbsError)) throw error;
         unseen.push({ instance, reason: `${error.code}: ${error.message}` });
       }
     }
-    if (request.repair === true) await this.#services.restorer.look();
+    const differences: Difference[] = [];
+    for (const { difference, leftover } of found)
+      differences.push(repair && leftover !== undefined ? await this.#remove(difference, leftover) : difference);
     return { differences, unseen };
   }
 
-  async #lookAtBackend(backend: OpenedBackend): Promise<Difference[]> {
+  async #lookAtBackend(backend: OpenedBackend): Promise<Found[]> {
     const { store, lookCall } = this.#services;
     const { name: instance, contract } = backend;
     const volumesThere = (await contract.listVolumes(lookCall())).map(({ id }) => id);
@@ -85,80 +104,127 @@ export class Reconciler {
     const settledVolumes = volumesKnown.filter(({ state }) => state === 'available' || state === 'in-use');
     const settledSnapshots = snapshotsKnown.filter(({ state }) => state === 'completed');
     return [
-      ...this.#compare('volume', instance, volumesThere, volumesKnown, settledVolumes, held),
-      ...this.#compare('snapshot', instance, snapshotsThere, snapshotsKnown, settledSnapshots, held),
+      ...this.#compare({ kind: 'volume', instance, there: volumesThere, known: volumesKnown, settled: settledVolumes, held }),
+      ...this.#compare({ kind: 'snapshot', instance, there: snapshotsThere, known: snapshotsKnown, settled: settledSnapshots, held }),
     ];
   }
 
-  #compare(
-    kind: 'volume' | 'snapshot',
-    instance: string,
-    there: readonly string[],
-    known: readonly { readonly id: string }[],
-    settled: readonly { readonly id: string; readonly createdAt: number }[],
-    held: ReadonlySet<string>,
-  ): Difference[] {
+  #compare({ kind, instance, there, known, settled, held }: Comparison): Found[] {
     const knownIds = new Set(known.map(({ id }) => id));
     const thereIds = new Set(there);
     const orphans = there.filter((id) => !knownIds.has(id) && !held.has(id));
     const missing = settled.filter(({ id, createdAt }) => !thereIds.has(id) && !held.has(id) && !this.#isYoung(createdAt));
+    const lost = 'look for it in the pool; delete it here if its data is lost';
+    const kept = 'left alone, it may hold data: adopt or delete it by its id';
     return [
-      ...orphans.map((id): Difference => ({ kind, id, what: 'orphan', instance, action: `left alone: it may hold data` })),
-      ...missing.map(
-        ({ id }): Difference => ({
-          kind,
-          id,
-          what: 'missing',
-          instance,
-          action: `look for it in the pool; delete it here if its data is lost`,
-        }),
-      ),
+      ...orphans.map((id): Found => ({ difference: { kind, id, what: 'orphan', instance, action: kept } })),
+      ...missing.map(({ id }): Found => ({ difference: { kind, id, what: 'missing', instance, action: lost } })),
     ];
   }
 
-  async #lookAtExporter(exporter: OpenedExporter, repair: boolean): Promise<Difference[]> {
+  async #lookAtExporter(exporter: OpenedExporter): Promise<Found[]> {
     const { store, lookCall } = this.#services;
+    const { name: instance } = exporter;
     if (!exporter.ownedHere) return [];
     const there = await exporter.contract.listExports(lookCall());
-    const live = await exportsTable.list(store.db, (query) => query.where({ exporter: exporter.name, state: 'live' }));
-    const attached = await attachments.list(store.db, (query) => query.where({ state: 'attached' }));
+    const known = await exportsTable.list(store.db, (query) => query.where({ exporter: instance }));
+    const attached = new Set(
+      (await attachments.list(store.db, (query) => query.where({ state: 'attached' }))).map(({ exportId }) => exportId),
+    );
     const held = await leasedResources(store.db);
-    const liveIds = new Set(live.map(({ id }) => id));
-    const wanted = new Set(attached.map(({ exportId }) => exportId));
+    const byId = new Map(known.map((record) => [record.id, record]));
     const thereIds = new Set(there.map(({ exportId }) => exportId));
-    const missing = live.filter(
-      ({ id, volumeId, createdAt }) => wanted.has(id) && !thereIds.has(id) && !held.has(volumeId) && !this.#isYoung(createdAt),
+    const missing = known.filter(
+      ({ id, volumeId, createdAt }) => attached.has(id) && !thereIds.has(id) && !held.has(volumeId) && !this.#isYoung(createdAt),
     );
-    const differences = missing.map(
-      ({ id }): Difference => ({
-        kind: 'export',
-        id,
-        what: 'missing',
-        instance: exporter.name,
-        action: repair ? 'made again' : 'made again by a repair',
+    const orphans = there.filter(
+      ({ exportId }) => byId.get(exportId)?.state !== 'live' && !held.has(byId.get(exportId)?.volumeId ?? exportId),
+    );
+    return [
+      ...missing.map(
+        ({ id }): Found => ({ difference: { kind: 'export', id, what: 'missing', instance, action: 'made again by a repair' } }),
+      ),
+      ...orphans.map(({ exportId, sessions }): Found => {
+        const difference = { kind: 'export', id: exportId, what: 'orphan', instance } as const;
+        if (sessions !== undefined && sessions.length > 0)
+          return { difference: { ...difference, action: 'left alone: somebody is connected' } };
+        const leftover: Leftover = { kind: 'export', exporter: instance, exportId, volumeId: byId.get(exportId)?.volumeId ?? null };
+        return { difference: { ...difference, action: 'removed by a repair' }, leftover };
       }),
-    );
-    for (const { exportId, sessions } of there) {
-      if (!liveIds.has(exportId))
-        differences.push({
-          kind: 'export',
-          id: exportId,
-          what: 'orphan',
-          instance: exporter.name,
-          action: await this.#removeExport(exporter, exportId, sessions?.length ?? 0, repair),
-        });
-    }
-    return differences;
+    ];
   }
 
-  async #removeExport(exporter: OpenedExporter, exportId: string, sessions: number, repair: boolean): Promise<string> {
-    if (sessions > 0) return 'left alone: somebody is connected';
-    if (!repair) return 'removed by a repair';
-    await exporter.contract.deleteExport(this.#services.lookCall(), { exportId });
-    return 'removed';
+  /** Connections and disks of exports that were deleted; what VBS never made is not its business. */
+  async #lookAtNode(node: VmmDelegate): Promise<Found[]> {
+    const { store, lookCall } = this.#services;
+    if (!node.hypervisor.ownedHere) return [];
+    const devices = await node.hypervisor.contract.listDevices(lookCall());
+    const connections = await Promise.all(
+      [...node.initiators.values()].map(async ({ name, contract }) => ({
+        initiator: name,
+        listed: await contract.listConnections(lookCall()),
+      })),
+    );
+    const ended = await attachments.list(store.db, (query) => query.where({ node: node.name, state: 'detached' }));
+    const exported = await exportsTable.list(store.db, (query) =>
+      query.whereIn(
+        'id',
+        ended.map(({ exportId }) => exportId),
+      ),
+    );
+    const held = await leasedResources(store.db);
+    const found: Found[] = [];
+    for (const { id: attachmentId, exportId, volumeId, vmKey, slot } of ended) {
+      const connection = exported.find(({ id }) => id === exportId)?.connection ?? null;
+      if (connection === null || held.has(volumeId)) continue;
+      const inVm = devices.some(
+        ({ vm, slot: at, source }) =>
+          vm === vmKey && at === slot && source?.kind === 'connection' && source.connection.key === connection.key,
+      );
+      if (inVm) {
+        const action = `left alone: take ${slot} out of ${vmKey} there`;
+        found.push({ difference: { kind: 'device', id: attachmentId, what: 'orphan', instance: node.hypervisor.name, action } });
+      }
+      for (const { initiator, listed } of connections) {
+        if (!listed.some((there) => there.connection.protocol === connection.protocol && there.connection.key === connection.key)) continue;
+        const difference = {
+          kind: 'connection',
+          id: attachmentId,
+          what: 'orphan',
+          instance: initiator,
+          action: 'removed by a repair',
+        } as const;
+        found.push({
+          difference,
+          leftover: { kind: 'connection', node: node.name, initiator, attachmentId, connection, exportId, volumeId },
+        });
+      }
+    }
+    return found;
+  }
+
+  async #remove(difference: Difference, leftover: Leftover): Promise<Difference> {
+    const { engine, workflows } = this.#services;
+    try {
+      const { record } = await engine.begin(planRemoveLeftover(workflows.removeLeftover, leftover), { wait: false });
+      resultOf(await engine.wait(record.id));
+      return { ...difference, action: 'removed' };
+    } catch (error) {
+      if (error instanceof VbsError) return { ...difference, action: `not removed: ${error.code}: ${error.message}` };
+      throw error;
+    }
   }
 
   #isYoung(createdAt: number): boolean {
     return this.#services.now() - createdAt < youngMs;
   }
+}
+
+interface Comparison {
+  readonly kind: 'volume' | 'snapshot';
+  readonly instance: string;
+  readonly there: readonly string[];
+  readonly known: readonly { readonly id: string }[];
+  readonly settled: readonly { readonly id: string; readonly createdAt: number }[];
+  readonly held: ReadonlySet<string>;
 }

@@ -6,6 +6,7 @@ import { deleteVolumeWorkflow } from './delete-volume.js';
 import { detachVolumeWorkflow } from './detach-volume.js';
 import { extendVolumeWorkflow } from './extend-volume.js';
 import type { Instances } from './instances.js';
+import { removeLeftoverWorkflow } from './remove-leftover.js';
 import { resetStateWorkflow } from './reset-state.js';
 import { restoreAttachmentWorkflow } from './restore-attachment.js';
 
@@ -19,6 +20,7 @@ export interface Workflows {
   readonly detachVolume: ReturnType<typeof detachVolumeWorkflow>;
   readonly extendVolume: ReturnType<typeof extendVolumeWorkflow>;
   readonly restoreAttachment: ReturnType<typeof restoreAttachmentWorkflow>;
+  readonly removeLeftover: ReturnType<typeof removeLeftoverWorkflow>;
   readonly resetState: ReturnType<typeof resetStateWorkflow>;
 }
 
@@ -32,6 +34,7 @@ export function createWorkflows(instances: Instances): Workflows {
     detachVolume: detachVolumeWorkflow(instances),
     extendVolume: extendVolumeWorkflow(instances),
     restoreAttachment: restoreAttachmentWorkflow(instances),
+    removeLeftover: removeLeftoverWorkflow(instances),
     resetState: resetStateWorkflow(instances),
   };
 }

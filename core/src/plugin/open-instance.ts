@@ -69,7 +69,11 @@ async function closeInstance(
   await lock?.release();
 }
 
-async function openPlugin<K extends ContractKind>(prepared: PreparedInstance<K>, options: OpenOptions, limitMs: number): Promise<object> {
+async function openPlugin<K extends ContractKind>(
+  prepared: PreparedInstance<K>,
+  options: OpenOptions,
+  signal: AbortSignal,
+): Promise<object> {
   const { provider, config, machine, commands } = prepared;
   const { name, baseDirectory, store, log } = options;
   // A provider's own types are forgotten here; its schema and prepareInstance have checked what is handed over.
@@ -85,7 +89,7 @@ async function openPlugin<K extends ContractKind>(prepared: PreparedInstance<K>,
   return provider.open(instance, {
     operationId: '',
     epoch: 0,
-    signal: AbortSignal.timeout(limitMs),
+    signal,
     log: instance.log,
     progress: () => undefined,
   });
@@ -111,7 +115,8 @@ export async function openPrepared<K extends ContractKind>(
       log.error({ instance: name, error: String(error) }, 'what was opened in vain could not be closed');
     });
   };
-  const opening = openPlugin(prepared, options, lifecycleLimitMs).then(
+  const limit = new AbortController();
+  const opening = openPlugin(prepared, options, limit.signal).then(
     (opened: object & Closable) => ({ opened }),
     (error: unknown) => ({ error }),
   );
@@ -119,7 +124,11 @@ export async function openPrepared<K extends ContractKind>(
   const outcome = await withinLimit(
     opening,
     lifecycleLimitMs,
-    tooLong(name, 'open', lifecycleLimitMs),
+    () => {
+      const error = tooLong(name, 'open', lifecycleLimitMs)();
+      limit.abort(error);
+      return error;
+    },
     (late) => void discard('opened' in late ? late.opened : {}),
   );
   if ('error' in outcome) {

@@ -6,6 +6,8 @@ export interface StoreTimes {
   readonly scanMs: number;
   /** How often attachments to restore are looked for. */
   readonly restoreMs: number;
+  /** How often the pools' epoch marks follow the store's counter. */
+  readonly markMs: number;
   /** How often another process's operation is looked at while somebody waits for it. */
   readonly pollMs: number;
   /** How long `ifBusy: 'wait'` waits for a resource. */
@@ -22,6 +24,7 @@ export const defaultTimes: StoreTimes = {
   leaseMs: 15_000,
   scanMs: 2_000,
   restoreMs: 10_000,
+  markMs: 60_000,
   pollMs: 100,
   busyLimitMs: 60_000,
   drainMs: 2_000,

@@ -1,12 +1,12 @@
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import type {
+  BackendCloneRequest,
   BackendSnapshot,
   BackendVolume,
+  BackendVolumeRequest,
   Call,
   Capacity,
-  BackendCloneRequest,
-  BackendVolumeRequest,
   Instance,
   Lifecycle,
   LocalMachine,
@@ -17,6 +17,7 @@ import type {
 } from '@vbs/core';
 import type { FileConfig } from './config.js';
 import { copyExtents } from './copy-extents.js';
+import { raiseEpochMark } from './epoch-mark.js';
 import { mapFileError, mappingFileErrors } from './map-file-error.js';
 import { requireSnapshotId } from './names.js';
 import { discardPartial, openPartial, type PartialFile, publish } from './partial-file.js';
@@ -171,6 +172,10 @@ export class FileVolumeBackend implements VolumeBackend<FileCapability, 'file'>,
         return this.#contents.volume(id, Math.max(size, sizeBytes));
       }),
     );
+  }
+
+  async markEpoch(call: Call, { epoch }: { readonly epoch: number }): Promise<{ readonly epoch: number }> {
+    return { epoch: await this.#look(call, () => raiseEpochMark(this.#pool.directory, epoch)) };
   }
 
   /** A sentence when the pool could not be used now. */

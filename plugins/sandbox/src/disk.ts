@@ -36,6 +36,11 @@ export class SandboxDisk {
     return this.#sizeBytes;
   }
 
+  /** The export has gone: nothing is behind the disk. */
+  get isLost(): boolean {
+    return this.#client !== undefined && this.#client.error !== null;
+  }
+
   /**
    * Opens the connection; one that was lost is opened anew, one that lives is kept.
    *

@@ -6,7 +6,6 @@ import { parseNbdUri } from '@vbs/plugin-nbd/client';
 export interface NbdSource {
   /** Normalised: lower-case host, port always named. */
   readonly uri: string;
-  readonly exportName: string;
 }
 
 /**
@@ -26,7 +25,7 @@ export function nbdSource(source: DeviceSource): NbdSource {
     throw new VbsError('INVALID_ARGUMENT', `The NBD URI ${source.connection.uri} names no export.`, { context: { field: 'uri' } });
   }
   const authority = host.includes(':') ? `[${host}]` : host.toLowerCase();
-  return { uri: `nbd://${authority}:${port}/${encodeURIComponent(exportName)}`, exportName };
+  return { uri: `nbd://${authority}:${port}/${encodeURIComponent(exportName)}` };
 }
 
 /** The source that {@link nbdSource} read. */

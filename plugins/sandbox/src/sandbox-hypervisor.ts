@@ -47,7 +47,7 @@ export class SandboxHypervisor implements Hypervisor<Capability> {
     const source = nbdSource(request.source);
     const vm = this.vm(request.vm);
     parseSlot(request.slot, vm.slots);
-    await this.#guarded(call, source, async () => {
+    await this.#guarded(call, request, async () => {
       this.#refuseElsewhere(request, source);
       await vm.attach(call.signal, request, source.uri);
     });
@@ -55,7 +55,7 @@ export class SandboxHypervisor implements Hypervisor<Capability> {
 
   async detachDevice(call: Call, request: DeviceRequest): Promise<{ readonly result: DetachResult }> {
     const source = nbdSource(request.source);
-    return this.#guarded(call, source, async () => {
+    return this.#guarded(call, request, async () => {
       const vm = this.#vms.get(request.vm);
       if (vm !== undefined) return { result: await vm.detach(call.signal, request.slot, source.uri) };
       this.#refuseElsewhere(request, source);
@@ -70,7 +70,7 @@ export class SandboxHypervisor implements Hypervisor<Capability> {
   async extendDevice(call: Call, request: DeviceRequest & { readonly sizeBytes: number }): Promise<{ readonly sizeBytes: number }> {
     const source = nbdSource(request.source);
     const vm = this.vm(request.vm);
-    return this.#guarded(call, source, async () => ({ sizeBytes: await vm.extend(call.signal, request.slot, source.uri) }));
+    return this.#guarded(call, request, async () => ({ sizeBytes: await vm.extend(call.signal, request.slot, source.uri) }));
   }
 
   async freezeVm(call: Call, request: { readonly vm: string }): Promise<void> {
@@ -94,9 +94,8 @@ export class SandboxHypervisor implements Hypervisor<Capability> {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** An export belongs to one attachment (safety E1), so that its name carries the epochs of this attachment alone. */
-  #guarded<T>(call: Call, source: NbdSource, act: () => Promise<T>): Promise<T> {
-    return this.#instance.machine.guarded(call, source.exportName, act);
+  #guarded<T>(call: Call, { attachmentId }: DeviceRequest, act: () => Promise<T>): Promise<T> {
+    return this.#instance.machine.guarded(call, attachmentId, act);
   }
 
   #refuseElsewhere({ vm, slot }: DeviceRequest, { uri }: NbdSource): void {

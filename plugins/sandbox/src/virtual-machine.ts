@@ -39,12 +39,12 @@ export class VirtualMachine {
   }
 
   list(): readonly AttachedDevice[] {
-    return [...this.#disks.values()].map(({ spec }) => ({
+    return [...this.#disks.values()].map(({ spec, isLost }) => ({
       vm: this.name,
       slot: spec.slot,
       source: deviceSource(spec.uri),
       access: spec.access,
-      state: 'attached',
+      state: isLost ? 'changing' : 'attached',
     }));
   }
 

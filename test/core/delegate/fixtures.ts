@@ -51,7 +51,14 @@ export function testPlugin(name: string, script: Script, shape: Shape = {}): Plu
         capabilities: [],
         locators: ['file'],
         open: (instance) =>
-          opened(instance, { granularityBytes: 1, createVolume: never, deleteVolume: never, listVolumes: never, getCapacity: never }),
+          opened(instance, {
+            granularityBytes: 1,
+            createVolume: never,
+            deleteVolume: never,
+            listVolumes: never,
+            getCapacity: never,
+            markEpoch: never,
+          }),
       }),
       targetExporter: targetExporter({
         ...common,

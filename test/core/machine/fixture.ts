@@ -3,8 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Call, Logger } from '@vbs/core';
-import { createLocalMachine, type SettlingLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
+import type { Call, LocalMachine, Logger } from '@vbs/core';
+import { Guards } from '@vbs/core/internal/machine/guard.js';
+import { createLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
 import { isRunning, listProcesses, readProcessStat } from '@vbs/core/internal/machine/proc.js';
 import type { ExecutionContext } from 'ava';
 
@@ -17,7 +18,9 @@ export interface LogLine {
 export interface Fixture {
   readonly directory: string;
   readonly stateDirectory: string;
-  readonly machine: SettlingLocalMachine;
+  readonly machine: LocalMachine;
+  /** The guards of the same state directory. */
+  readonly guards: Guards;
   readonly logged: LogLine[];
   call(options?: { readonly epoch?: number; readonly signal?: AbortSignal }): Call;
   path(name: string): string;
@@ -40,6 +43,7 @@ export async function machineFixture(t: ExecutionContext, options: { readonly gr
   return {
     directory,
     stateDirectory,
+    guards: new Guards(stateDirectory),
     logged,
     path,
     machine: createLocalMachine({ name: 'local', stateDirectory, log, graceMs: 300, ...options }),

@@ -45,7 +45,7 @@ test('guard › refuses a lower epoch with ABORTED and runs nothing; an equal on
 });
 
 test('guard › a process that woke up late, with the epoch of its lost lease, does no harm', async (t) => {
-  const { machine, call, stateDirectory, path } = await machineFixture(t);
+  const { guards, call, stateDirectory, path } = await machineFixture(t);
   const woken = `
     await machine.run(call(5), ['true'], { guard: '${guard}' });
     process.kill(process.pid, 'SIGSTOP');
@@ -56,7 +56,7 @@ test('guard › a process that woke up late, with the epoch of its lost lease, d
   const holder = spawnHolder(t, stateDirectory, woken);
   const stopped = async (): Promise<boolean> => /State:\s+T/.test(await readFile(`/proc/${holder.pid}/status`, 'utf8'));
   for (let tries = 0; tries < 500 && !(await stopped()); tries++) await pause(20);
-  await machine.settleGuard(call({ epoch: 6 }), guard, { leftovers: 'end' });
+  await guards.settle(call({ epoch: 6 }), guard, { leftovers: 'end' });
   process.kill(holder.pid, 'SIGCONT');
   for (let tries = 0; tries < 500 && !(await readdir(path('.'))).includes('code'); tries++) await pause(20);
   await pause(50);
@@ -94,64 +94,64 @@ test('guard › is held also by a tool that closed the inherited lock, as LVM an
 
 test('guard › is held also by a tool whose pid was not recorded in time and that closed the lock', async (t) => {
   const fixture = await machineFixture(t);
-  const { machine, call, stateDirectory } = fixture;
+  const { machine, guards, call, stateDirectory } = fixture;
   const pid = await orphanedTool(t, fixture, 'exec 3>&-; echo $$ > "$1"; sleep 20');
   const path = join(stateDirectory, 'guards', `${encodeURIComponent(guard)}.json`);
   const record = JSON.parse(await readFile(path, 'utf8'));
   await writeFile(path, JSON.stringify({ ...record, tools: [{ token: record.tools[0].token }] }));
   await t.throwsAsync(machine.run(call({ epoch: 6 }), ['true'], { guard, timeLimitMs: 200 }), { code: 'ABORTED' });
-  await machine.settleGuard(call({ epoch: 6 }), guard, { leftovers: 'end', graceMs: 200 });
+  await guards.settle(call({ epoch: 6 }), guard, { leftovers: 'end', graceMs: 200 });
   t.false(runs(pid));
 });
 
-test('settleGuard › waits for what a predecessor left, then shuts its epoch out', async (t) => {
+test('settle › waits for what a predecessor left, then shuts its epoch out', async (t) => {
   const fixture = await machineFixture(t);
-  const { machine, call, path } = fixture;
+  const { machine, guards, call, path } = fixture;
   await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 1.5; echo first >> "$2"');
   const soon = { leftovers: 'wait', timeLimitMs: 200 } as const;
-  const error = await t.throwsAsync<VbsError>(machine.settleGuard(call({ epoch: 6 }), guard, soon), { code: 'DEADLINE_EXCEEDED' });
+  const error = await t.throwsAsync<VbsError>(guards.settle(call({ epoch: 6 }), guard, soon), { code: 'DEADLINE_EXCEEDED' });
   t.is((error?.context.pids as readonly number[] | undefined)?.length, 1);
-  await machine.settleGuard(call({ epoch: 6 }), guard, { leftovers: 'wait' });
+  await machine.settle(call({ epoch: 6 }), guard);
   t.is(await readFile(path('out'), 'utf8'), 'first\n');
   await t.throwsAsync(machine.run(call({ epoch: 5 }), ['true'], { guard }), { code: 'ABORTED', message: /taken over/ });
 });
 
-test('settleGuard › ends what a predecessor left, with its group', async (t) => {
+test('settle › ends what a predecessor left, with its group', async (t) => {
   const fixture = await machineFixture(t);
-  const { machine, call, path } = fixture;
+  const { machine, guards, call, path } = fixture;
   const pid = await orphanedTool(t, fixture, 'trap "" TERM; echo $$ > "$1"; sleep 20; echo first >> "$2"');
-  await machine.settleGuard(call({ epoch: 6 }), guard, { leftovers: 'end', graceMs: 200 });
+  await guards.settle(call({ epoch: 6 }), guard, { leftovers: 'end', graceMs: 200 });
   t.false(runs(pid));
   await t.throwsAsync(stat(path('out')), { code: 'ENOENT' });
   await t.notThrowsAsync(machine.run(call({ epoch: 6 }), ['true'], { guard }));
 });
 
-test('settleGuard › ends nothing by the epoch of a lost lease', async (t) => {
+test('settle › ends nothing by the epoch of a lost lease', async (t) => {
   const fixture = await machineFixture(t);
   const pid = await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 20');
-  await t.throwsAsync(fixture.machine.settleGuard(fixture.call({ epoch: 4 }), guard, { leftovers: 'end' }), { code: 'ABORTED' });
+  await t.throwsAsync(fixture.guards.settle(fixture.call({ epoch: 4 }), guard, { leftovers: 'end' }), { code: 'ABORTED' });
   t.true(runs(pid));
 });
 
-test('settleGuard › does not end a process that was given the pid of a recorded tool', async (t) => {
+test('settle › does not end a process that was given the pid of a recorded tool', async (t) => {
   const fixture = await machineFixture(t);
-  const { machine, call, stateDirectory } = fixture;
+  const { guards, call, stateDirectory } = fixture;
   const pid = await orphanedTool(t, fixture, 'exec 3>&-; echo $$ > "$1"; sleep 20');
   const path = join(stateDirectory, 'guards', `${encodeURIComponent(guard)}.json`);
   const record = JSON.parse(await readFile(path, 'utf8'));
   await writeFile(path, JSON.stringify({ ...record, tools: [{ token: 'another', process: { pid, startTime: 1 } }] }));
-  await machine.settleGuard(call({ epoch: 6 }), guard, { leftovers: 'end', graceMs: 200 });
+  await guards.settle(call({ epoch: 6 }), guard, { leftovers: 'end', graceMs: 200 });
   t.true(runs(pid));
 });
 
 const damaged = test.macro<[what: string, text: string]>({
   title: (_, what) => `guard › a record ${what} refuses every command until recovery has settled it`,
   exec: async (t, _, text) => {
-    const { machine, call, stateDirectory } = await machineFixture(t);
+    const { machine, guards, call, stateDirectory } = await machineFixture(t);
     await machine.run(call({ epoch: 5 }), ['true'], { guard });
     await writeFile(join(stateDirectory, 'guards', `${encodeURIComponent(guard)}.json`), text);
     await t.throwsAsync(machine.run(call({ epoch: 9 }), ['true'], { guard }), { code: 'FAILED_PRECONDITION', message: /damaged/ });
-    await machine.settleGuard(call({ epoch: 9 }), guard, { leftovers: 'wait' });
+    await guards.settle(call({ epoch: 9 }), guard, { leftovers: 'wait' });
     await t.notThrowsAsync(machine.run(call({ epoch: 9 }), ['true'], { guard }));
     await t.throwsAsync(machine.run(call({ epoch: 8 }), ['true'], { guard }), { code: 'ABORTED' });
   },

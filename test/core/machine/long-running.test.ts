@@ -165,9 +165,9 @@ test('stop › ends what ignores SIGTERM after the grace, children too', async (
 
 test('stop › a lower epoch stops nothing', async (t) => {
   const fixture = await machineFixture(t);
-  const { machine, call } = fixture;
+  const { machine, guards, call } = fixture;
   const pid = await started(t, fixture);
-  await machine.settleGuard(call({ epoch: 2 }), guard, { leftovers: 'wait' });
+  await guards.settle(call({ epoch: 2 }), guard, { leftovers: 'wait' });
   await t.throwsAsync(machine.stop(call({ epoch: 1 }), name, { guard }), { code: 'ABORTED' });
   await t.throwsAsync(machine.start(call({ epoch: 1 }), 'other', daemon, { guard, readyLine }), { code: 'ABORTED' });
   t.true(runs(pid));

@@ -128,6 +128,30 @@ test('run › does not wait for a daemon that left the group and holds the outpu
   await t.notThrowsAsync(machine.run(call(), ['true'], { guard: 'vol-1', timeLimitMs: 2_000 }), 'the daemon does not hold the guard');
 });
 
+test('run › loses no output when this process is too busy to read it in time', async (t) => {
+  const { machine, call } = await machineFixture(t);
+  const running = machine.run(call(), ['/bin/sh', '-c', 'sleep 0.05; head -c 100000 /dev/zero; echo done']);
+  for (let turns = 0; turns < 6; turns++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const until = Date.now() + 250; Date.now() < until; );
+  }
+  t.is((await running).stdout.length, 100_005);
+});
+
+test('run › does not wait for a daemon that writes on and on', async (t) => {
+  const { machine, call, path } = await machineFixture(t);
+  const began = Date.now();
+  const command = [
+    '/bin/sh',
+    '-c',
+    'setsid sh -c \'echo $$ > "$1"; while sleep 0.05; do echo x; done\' x "$1" & sleep 0.3',
+    'x',
+    path('pid'),
+  ] as const;
+  t.regex((await machine.run(call(), command)).stdout, /^(x\n)+$/);
+  t.true(Date.now() - began < 15_000);
+});
+
 test('run › ends a tool that writes more than it may, counted in bytes', async (t) => {
   const { machine, call } = await machineFixture(t);
   const error = await t.throwsAsync<VbsError>(machine.run(call(), ['yes'], { maxOutputBytes: 1_000, timeLimitMs: 10_000 }), {

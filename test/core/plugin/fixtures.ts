@@ -51,6 +51,7 @@ export function fakeMachine(name = 'remote', bootId = 'boot-1'): Machine {
     writeFile: refuse,
     listDirectory: refuse,
     waitForPath: refuse,
+    settle: async () => undefined,
     bootId: async () => bootId,
   };
 }

@@ -389,3 +389,19 @@ test('layers › an observer that throws changes no answer', async (t) => {
   t.is(await run({ log }), 'done');
   t.is(lines.filter(({ level }) => level === 'error').length, 1);
 });
+
+// Serial: the other tests of this file, which run at once, have timers of their own.
+test.serial('layers › no timer stays behind, however a call ends', async (t) => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  await deleteVolumeOf(async () => 'done').run();
+  await failure(
+    t,
+    deleteVolumeOf(async () => {
+      throw new VbsError('UNAVAILABLE', 'no daemon');
+    }).run(),
+  );
+  await failure(t, deleteVolumeOf(forever, { limitMs, graceMs: 10 }).run());
+  await failure(t, deleteVolumeOf(({ signal }) => untilAborted(signal).then(() => signal.throwIfAborted()), { limitMs }).run());
+  t.is(timers(), before);
+});

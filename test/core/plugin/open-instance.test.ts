@@ -14,7 +14,7 @@ import test, { type ExecutionContext } from 'ava';
 import { fakeLocalMachine, fakeMachine, instanceConfiguration, memoryLog, temporaryDirectory, testCall } from './fixtures.js';
 
 interface Seen {
-  instance?: { readonly name: string; readonly config: unknown; readonly store: unknown };
+  instance?: { readonly name: string; readonly baseDirectory: string; readonly config: unknown; readonly store: unknown };
   closed: number;
 }
 
@@ -23,6 +23,7 @@ const base = {
   deleteVolume: async () => undefined,
   listVolumes: async () => [],
   getCapacity: async () => ({ totalBytes: 3, availableBytes: 2, provisionedBytes: 1 }),
+  markEpoch: async () => ({ epoch: 1 }),
 };
 const withSnapshots = {
   createSnapshot: async () => ({ id: 's', volumeId: 'v', sizeBytes: 1 }),
@@ -76,6 +77,7 @@ async function open(
     }),
     machine,
     store: { id: 'a'.repeat(32), knowsPool: true },
+    baseDirectory: '/base',
     stateDirectory: await temporaryDirectory(t),
     log: memoryLog().log,
     graceMs: 50,
@@ -92,7 +94,12 @@ async function refused(t: ExecutionContext, code: ErrorCode, promise: Promise<un
 test('openInstance › hands over the validated configuration with its defaults, and opens behind the layers', async (t) => {
   const seen: Seen = { closed: 0 };
   const opened = await open(t, backendOf(whole, seen));
-  t.like(seen.instance, { name: 'vs1/fast', config: { directory: '/d', mode: 384 }, store: { id: 'a'.repeat(32), knowsPool: true } });
+  t.like(seen.instance, {
+    name: 'vs1/fast',
+    baseDirectory: '/base',
+    config: { directory: '/d', mode: 384 },
+    store: { id: 'a'.repeat(32), knowsPool: true },
+  });
   t.like(opened, { name: 'vs1/fast', kind: 'volumeBackend', pluginName: 'test', ownedHere: true });
   t.deepEqual([...opened.capabilities], ['snapshot', 'live-snapshot', 'thin']);
   t.deepEqual(opened.traits, { granularityBytes: 512, snapshotKind: 'independent' });

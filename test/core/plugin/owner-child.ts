@@ -10,6 +10,7 @@ const opened = await openInstance(processPlugin, 'hypervisor', {
   configuration: instanceConfiguration({ name }),
   machine: fakeLocalMachine(),
   store: { id: 'a'.repeat(32), knowsPool: false },
+  baseDirectory: stateDirectory,
   stateDirectory,
   log: memoryLog().log,
   endpoint: 'http://127.0.0.1:8080',

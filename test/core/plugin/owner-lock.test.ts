@@ -13,16 +13,17 @@ import { processPlugin } from './process-plugin.js';
 
 const name = 'sandbox/hypervisor';
 
-function open(stateDirectory: string, plugin = processPlugin) {
+function open(stateDirectory: string, plugin = processPlugin, lifecycleLimitMs = 2_000) {
   return openInstance(plugin, 'hypervisor', {
     name,
     configuration: instanceConfiguration({ name }),
     machine: fakeLocalMachine(),
     store: { id: 'a'.repeat(32), knowsPool: false },
+    baseDirectory: stateDirectory,
     stateDirectory,
     log: memoryLog().log,
     graceMs: 50,
-    lifecycleLimitMs: 2_000,
+    lifecycleLimitMs,
   });
 }
 
@@ -45,7 +46,7 @@ async function isRefusedNaming(t: ExecutionContext, stateDirectory: string, pid:
   t.is(error.code, 'FAILED_PRECONDITION');
   t.deepEqual(error.context.owner, { pid, endpoint: 'http://127.0.0.1:8080' });
   t.regex(error.message, new RegExp(`${pid}.*http://127\\.0\\.0\\.1:8080`));
-  t.deepEqual(await opened.check(testCall().signal), []);
+  t.deepEqual(await opened.check(testCall()), []);
   await opened.close();
 }
 
@@ -101,7 +102,11 @@ test('safety F1 › the lock of an instance is one file of the folder owners, wh
   await opened.close();
 });
 
-function pluginThat(body: { open?: () => Promise<void>; listDevices?: () => Promise<never>; close?: () => Promise<void> }) {
+function pluginThat(body: {
+  open?: (signal: AbortSignal) => Promise<void>;
+  listDevices?: () => Promise<never>;
+  close?: () => Promise<void>;
+}) {
   const { hypervisor: whole } = processPlugin.provides;
   return definePlugin({
     name: 'in-process',
@@ -110,10 +115,10 @@ function pluginThat(body: { open?: () => Promise<void>; listDevices?: () => Prom
       hypervisor: hypervisor({
         ...whole,
         configSchema: noKeys,
-        open: async (instance) => {
-          await body.open?.();
+        open: async (instance, call) => {
+          await body.open?.(call.signal);
           return {
-            ...(await whole.open(instance)),
+            ...(await whole.open(instance, call)),
             ...(body.listDevices === undefined ? {} : { listDevices: body.listDevices }),
             ...(body.close === undefined ? {} : { close: body.close }),
           };
@@ -188,4 +193,33 @@ test('openInstance › a state directory that is none is told with its path', as
   const error = await t.throwsAsync(open(directory));
   t.true(isVbsError(error));
   t.true(error?.message.includes(directory));
+});
+
+test('openInstance › open is told when its limit is over, and not after it has ended', async (t) => {
+  const directory = await temporaryDirectory(t);
+  let told: AbortSignal | undefined;
+  const hanging = pluginThat({
+    open: (signal) => {
+      told = signal;
+      return once(signal, 'abort').then(() => signal.throwIfAborted());
+    },
+  });
+  const error = await t.throwsAsync(open(directory, hanging, 50));
+  t.true(isVbsError(error) && error.code === 'DEADLINE_EXCEEDED');
+  t.true(told?.aborted);
+
+  const quick = pluginThat({
+    open: async (signal) => {
+      told = signal;
+    },
+  });
+  let opened = await open(directory, quick, 50);
+  for (let tries = 0; !opened.ownedHere && tries < 100; tries += 1) {
+    await pause(10);
+    opened = await open(directory, quick, 50);
+  }
+  t.true(opened.ownedHere);
+  await pause(100);
+  t.false(told?.aborted);
+  await opened.close();
 });

@@ -5,7 +5,7 @@ import { isVbsError } from '@vbs/core';
 import { NbdClient } from '@vbs/plugin-nbd/client';
 import { encodeOption } from '@vbs/plugin-nbd/internal/protocol/options.js';
 import test, { type ExecutionContext } from 'ava';
-import { call, exportRequest, MiB, makeFixture, until } from './nbd-fixture.js';
+import { call, exportRequest, MiB, makeFixture, sessionsOf, until } from './nbd-fixture.js';
 import { RawClient } from './raw-client.js';
 
 test.serial('revokeAccess › under writes: nothing is written after it has answered, nobody gets in, the export stays', async (t) => {

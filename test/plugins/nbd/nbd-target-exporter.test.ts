@@ -15,6 +15,7 @@ import {
   makeFixture,
   openExporter,
   pattern,
+  sessionsOf,
   until,
 } from './nbd-fixture.js';
 import { RawClient } from './raw-client.js';

@@ -1,6 +1,6 @@
 import { encodeInfoRequest, encodeOption, parseInfo } from '@vbs/plugin-nbd/internal/protocol/options.js';
 import test from 'ava';
-import { KiB, MiB, makeFixture } from './nbd-fixture.js';
+import { KiB, MiB, makeFixture, sessionsOf } from './nbd-fixture.js';
 import { RawClient } from './raw-client.js';
 
 const opt = { exportName: 1, abort: 2, list: 3, starttls: 5, info: 6, go: 7, structuredReply: 8, setMetaContext: 10 };

@@ -27,8 +27,8 @@ test('attachDevice › is listed, by VM, slot, source and access', async (t) => 
   await hypervisor.attachDevice(aCall(), one);
   await hypervisor.attachDevice(aCall(), two);
   t.deepEqual(await hypervisor.listDevices(aCall()), [
-    { ...place(one), access: 'read-write' },
-    { ...place(two), access: 'read-only' },
+    { vm: one.vm, slot: one.slot, source: one.source, access: 'read-write', state: 'attached' },
+    { vm: two.vm, slot: two.slot, source: two.source, access: 'read-only', state: 'attached' },
   ]);
 });
 
@@ -40,7 +40,7 @@ test('attachDevice › asked again changes nothing', async (t) => {
   await guest.write(0, Buffer.from('before'));
   await hypervisor.attachDevice(aCall(), disk);
   t.is((await guest.read(0, 6)).toString(), 'before');
-  t.is((await exports.exporter.listExports(aCall()))[0]?.sessions.length, 1);
+  t.is((await exports.exporter.listExports(aCall()))[0]?.sessions?.length, 1);
   t.is((await hypervisor.listDevices(aCall())).length, 1);
 });
 
@@ -105,12 +105,19 @@ test('attachDevice › refuses what is no NBD export', async (t) => {
   const block = { kind: 'block', path: '/dev/vg0/lv0' } as const;
   const iscsi = {
     kind: 'connection',
-    connection: { protocol: 'iscsi', portals: ['127.0.0.1:3260'], iqn: 'iqn.2026-11.test:a', lun: 1 },
+    connection: {
+      protocol: 'iscsi',
+      portals: ['127.0.0.1:3260'],
+      iqn: 'iqn.2026-11.test:a',
+      lun: 1,
+      serial: 'a',
+      key: 'iqn.2026-11.test:a/1',
+    },
   } as const;
   await refuses(t, 'UNSUPPORTED', hypervisor.attachDevice(aCall(), { ...disk, source: block }));
   await refuses(t, 'UNSUPPORTED', hypervisor.attachDevice(aCall(), { ...disk, source: iscsi }));
   for (const uri of ['', 'nbd://127.0.0.1', 'nbd://127.0.0.1/', 'http://127.0.0.1/x', 'nbd://127.0.0.1/%zz']) {
-    const source = { kind: 'connection', connection: { protocol: 'nbd', uri } } as const;
+    const source = { kind: 'connection', connection: { protocol: 'nbd', key: uri, uri } } as const;
     await refuses(t, 'INVALID_ARGUMENT', hypervisor.attachDevice(aCall(), { ...disk, source }));
   }
 });
@@ -133,12 +140,12 @@ test('attachDevice › cancelled before it acts changes nothing', async (t) => {
   t.deepEqual((await exports.exporter.listExports(aCall()))[0]?.sessions, []);
 });
 
-test('attachDevice, detachDevice › act under the guard of the export', async (t) => {
+test('attachDevice, detachDevice › act under the guard of the attachment', async (t) => {
   const { exports, hypervisor, guarded } = await aSandbox(t);
   const disk = await exports.disk();
   await hypervisor.attachDevice(aCall(), disk);
   await hypervisor.detachDevice(aCall(), place(disk));
-  t.deepEqual(guarded, [disk.exportId, disk.exportId]);
+  t.deepEqual(guarded, [disk.attachmentId, disk.attachmentId]);
 });
 
 test('a read-only disk › refuses the guest’s writes, by the exporter too', async (t) => {
@@ -197,7 +204,7 @@ test('createSandbox › finds a VM only while its hypervisor is open, and never 
   const { sandbox, hypervisor, vm } = await aSandbox(t);
   t.throws(() => sandbox.vm('elsewhere', 'vm1'), { message: /elsewhere/ });
   t.throws(() => vm('vm9'), { message: /vm9/ });
-  const second = await sandbox.plugin.provides.hypervisor.open(anInstance('sandbox/hypervisor', { vms: { vm1: {} } }));
+  const second = await sandbox.plugin.provides.hypervisor.open(anInstance('sandbox/hypervisor', { vms: { vm1: {} } }), aCall());
   t.throws(() => vm('vm1'), { message: /Two stores/ });
   await hypervisor.close?.();
   t.deepEqual(vm('vm1').devices(), []);

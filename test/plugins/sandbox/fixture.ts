@@ -25,7 +25,15 @@ export function anInstance<Config>(name: string, config: Config, guarded: string
     },
   } as Partial<LocalMachine> as LocalMachine;
   const commands = {} as Instance<Config, 'local'>['commands'];
-  return { name, config, machine, commands, store: { id: '0123456789abcdef0123456789abcdef', knowsPool: false }, log };
+  return {
+    name,
+    config,
+    baseDirectory: tmpdir(),
+    machine,
+    commands,
+    store: { id: '0123456789abcdef0123456789abcdef', knowsPool: false },
+    log,
+  };
 }
 
 type Exporter = TargetExporter<'read-only' | 'fence' | 'extend', 'nbd', 'file'> & { close?(): Promise<void> };
@@ -42,7 +50,7 @@ export class Exports {
   static async open(t: ExecutionContext): Promise<Exports> {
     const directory = await mkdtemp(join(tmpdir(), 'vbs-sandbox-'));
     t.teardown(() => rm(directory, { recursive: true, force: true }));
-    const exporter = await nbd.provides.targetExporter.open(anInstance('vs1/nbd', { port: 0 }));
+    const exporter = await nbd.provides.targetExporter.open(anInstance('vs1/nbd', { port: 0 }), aCall());
     t.teardown(() => exporter.close?.());
     return new Exports(exporter, directory);
   }
@@ -62,7 +70,7 @@ export class Exports {
     const volume = { id: `vol-${number}`, sizeBytes, locator: { kind: 'file', path } } as const;
     const connection = await this.exporter.createExport(aCall(), { exportId, volume, access, serial: `vol${number}` });
     const source = { kind: 'connection', connection } as const;
-    return { vm, slot, source, access, sizeBytes, serial: `vol${number}`, exportId, path, volume };
+    return { attachmentId: `att-${number}`, vm, slot, source, access, sizeBytes, serial: `vol${number}`, exportId, path, volume };
   }
 }
 
@@ -72,8 +80,8 @@ export interface Disk extends AttachDeviceRequest {
   readonly volume: { readonly id: string; readonly sizeBytes: number; readonly locator: { readonly kind: 'file'; readonly path: string } };
 }
 
-export function place({ vm, slot, source }: DeviceRequest): DeviceRequest {
-  return { vm, slot, source };
+export function place({ attachmentId, vm, slot, source }: DeviceRequest): DeviceRequest {
+  return { attachmentId, vm, slot, source };
 }
 
 /** An opened sandbox hypervisor with VMs vm1, vm2 and off (stopped), and exports for them. */
@@ -82,7 +90,7 @@ export async function aSandbox(t: ExecutionContext, config: Partial<SandboxConfi
   const sandbox = createSandbox();
   const guarded: string[] = [];
   const instance = anInstance(`${node}/hypervisor`, { vms: { vm1: {}, vm2: {}, off: { running: false } }, ...config }, guarded);
-  const hypervisor = await sandbox.plugin.provides.hypervisor.open(instance);
+  const hypervisor = await sandbox.plugin.provides.hypervisor.open(instance, aCall());
   t.teardown(() => hypervisor.close?.());
   return { exports, sandbox, hypervisor, guarded, vm: (vmId: string) => sandbox.vm(node, vmId) };
 }

@@ -82,7 +82,8 @@ test.serial('extendDevice › flushes before it connects anew, and keeps the old
   const { connection } = disk.source as { connection: { uri: string } };
   const small = { ...disk, sizeBytes: 8 * MiB, exportId: 'exp-small' };
   await exports.exporter.createExport(aCall(), { ...small, volume: { ...disk.volume, sizeBytes: 8 * MiB } });
-  const source = { kind: 'connection', connection: { protocol: 'nbd', uri: connection.uri.replace(disk.exportId, 'exp-small') } } as const;
+  const uri = connection.uri.replace(disk.exportId, 'exp-small');
+  const source = { kind: 'connection', connection: { protocol: 'nbd', key: uri, uri } } as const;
   await hypervisor.attachDevice(aCall(), { ...small, source });
   await exports.exporter.extendExport(aCall(), { exportId: 'exp-small', volume: grown });
   const flushes = watchFlush(t);

@@ -10,7 +10,7 @@ function aResolver() {
     'i-0003': { vmmHost: 'sandbox', vmId: 'vm3', state: 'pending' },
     'i-0004': { vmmHost: 'sandbox', vmId: 'vm4', state: 'terminated' },
   } as const;
-  return createSandbox().plugin.provides.cloudResolver.open(anInstance('static', { instances }));
+  return createSandbox().plugin.provides.cloudResolver.open(anInstance('static', { instances }), aCall());
 }
 
 test('resolveInstance › answers where a running instance is', async (t) => {

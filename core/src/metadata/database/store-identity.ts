@@ -37,6 +37,16 @@ export async function nextEpoch(trx: Knex.Transaction): Promise<number> {
   return next;
 }
 
+/** Raises the counter to at least `epoch`: the next one given is higher than whatever the pools have seen. */
+export async function raiseEpoch(trx: Knex.Transaction, epoch: number): Promise<void> {
+  await insertIfAbsent(trx, epochKey, '0');
+  const known = Number(await read(trx, epochKey));
+  if (known < epoch)
+    await store(trx)
+      .where({ key: epochKey })
+      .update({ value: String(epoch) });
+}
+
 /** The highest epoch that {@link nextEpoch} answered in a committed transaction; 0 before the first. */
 export async function currentEpoch(db: Knex): Promise<number> {
   const row = await store(db).where({ key: epochKey }).first('value');

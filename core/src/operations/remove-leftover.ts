@@ -1,0 +1,76 @@
+import type { ConnectionInfo } from '../contract/connection.js';
+import type { OperationPlan } from '../workflow/journal.js';
+import type { ChangeStep } from '../workflow/step.js';
+import type { Workflow } from '../workflow/workflow.js';
+import type { Instances } from './instances.js';
+
+/** What no attachment has any more and holds no data: an export, or a node's connection to one. */
+export type Leftover = { readonly exportId: string; readonly volumeId: string | null } & (
+  | { readonly kind: 'export'; readonly exporter: string }
+  | {
+      readonly kind: 'connection';
+      readonly node: string;
+      readonly initiator: string;
+      readonly attachmentId: string;
+      readonly connection: ConnectionInfo;
+    }
+);
+
+type LeftoverStep = ChangeStep<Leftover, object>;
+
+/** remove-leftover: a repair of reconcile, under the lease of the volume, or of the export where the volume is not known (safety D2). */
+export function removeLeftoverWorkflow(instances: Instances): Workflow<Leftover, object> {
+  const removeExport = (exporter: string): LeftoverStep => ({
+    name: 'delete-export',
+    changes: true,
+    async do({ call, params: { exportId } }) {
+      await instances.exporter(exporter).contract.deleteExport(call, { exportId });
+      return {};
+    },
+    async check({ call, params }) {
+      const listed = await instances.exporter(exporter).contract.listExports(call);
+      return listed.some(({ exportId }) => exportId === params.exportId) ? 'absent' : { present: {} };
+    },
+    undo: 'irreversible',
+  });
+  const removeConnection = ({ node, initiator, attachmentId, connection }: Extract<Leftover, { kind: 'connection' }>): LeftoverStep => ({
+    name: 'disconnect',
+    changes: true,
+    async do({ call }) {
+      await instances.initiator(node, initiator).contract.disconnect(call, { attachmentId, connection });
+      return {};
+    },
+    async check({ call }) {
+      const listed = await instances.initiator(node, initiator).contract.listConnections(call);
+      return listed.some((found) => found.connection.key === connection.key) ? 'absent' : { present: {} };
+    },
+    undo: 'irreversible',
+  });
+  return {
+    kind: 'remove-leftover',
+    recovery: 'forward',
+    steps: (leftover) => [leftover.kind === 'export' ? removeExport(leftover.exporter) : removeConnection(leftover)],
+    instances: (leftover) => [leftover.kind === 'export' ? leftover.exporter : leftover.initiator],
+    guards: (leftover) =>
+      leftover.kind === 'export'
+        ? [{ instance: leftover.exporter, resourceId: leftover.exportId }]
+        : [{ instance: leftover.initiator, resourceId: leftover.attachmentId }],
+    succeed: async () => null,
+    // Nothing was changed in the metadata: the next reconcile finds it again.
+    fail: async () => undefined,
+    abandon: async () => undefined,
+  };
+}
+
+export function planRemoveLeftover(workflow: Workflow<Leftover, object>, leftover: Leftover): OperationPlan<Leftover, object> {
+  const leased = leftover.volumeId ?? leftover.exportId;
+  return {
+    workflow,
+    leases: { [leased]: 'exclusive' },
+    async prepare({ trx, now }) {
+      // An export of metadata that were lost has no id here.
+      await trx('ids').insert({ id: leased, created_at: now }).onConflict('id').ignore();
+      return { resourceId: leased, params: leftover };
+    },
+  };
+}
