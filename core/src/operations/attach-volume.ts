@@ -27,7 +27,6 @@ export interface AttachVolumeParams {
 export function attachVolumeWorkflow(instances: Instances): Workflow<AttachVolumeParams, AttachmentOutput> {
   const steps = new AttachmentSteps(instances);
   const pathOf = ({ path }: AttachVolumeParams): AttachmentPath => path;
-  const route = [steps.createExport(pathOf), steps.connect(pathOf), steps.attachDevice(pathOf)];
 
   const compareInstance = (instance: ResolvedInstance): ReadStep<AttachVolumeParams, AttachmentOutput> => ({
     name: 'compare-instance',
@@ -49,7 +48,10 @@ export function attachVolumeWorkflow(instances: Instances): Workflow<AttachVolum
   return {
     kind: 'attach-volume',
     recovery: { forwardOnce: 'attach-device' },
-    steps: ({ instance }) => (instance === null ? route : [...route, compareInstance(instance)]),
+    steps({ path, instance }) {
+      const route = [steps.createExport(pathOf), ...steps.forward(path, pathOf)];
+      return instance === null ? route : [...route, compareInstance(instance)];
+    },
     instances: ({ path, instance }) => [...steps.instanceNames(path), ...(instance === null ? [] : [instance.resolver])],
     guards: ({ path }) => steps.guards(path),
     succeed: (tx, { id, params, output }) => succeedAttached(tx, id, params, output),

@@ -76,17 +76,28 @@ export class AttachmentSteps {
     };
   }
 
+  /** Everything between a volume and its place in the VM; a hypervisor that opens the protocol itself needs no connection before. */
+  forward<P>({ initiator }: AttachmentPath, pathOf: (params: P) => AttachmentPath): Steps<P>[] {
+    return [...(initiator === null ? [] : [this.connect(pathOf, initiator)]), this.attachDevice(pathOf)];
+  }
+
+  /** The way back, up to the export. */
+  release<P>({ initiator }: AttachmentPath, of: (params: P) => KnownAttachment): Steps<P>[] {
+    return [this.detachDevice(of), ...(initiator === null ? [] : [this.disconnect(of, initiator)])];
+  }
+
   createExport<P>(pathOf: (params: P) => AttachmentPath): Steps<P> {
     return {
       name: 'create-export',
       changes: true,
       do: async ({ call, params }) => {
         const path = pathOf(params);
-        return { connection: withoutSecrets(await this.#exporter(path).createExport(call, this.exportRequest(path))) };
+        return exported(path, await this.#exporter(path).createExport(call, this.exportRequest(path)));
       },
       check: async ({ call, params }) => {
-        const found = await this.#findExport(call, pathOf(params));
-        return found === undefined ? 'absent' : { present: { connection: withoutSecrets(found.connection) } };
+        const path = pathOf(params);
+        const found = await this.#findExport(call, path);
+        return found === undefined ? 'absent' : { present: exported(path, found.connection) };
       },
       undo: async ({ call, params }) => {
         const path = pathOf(params);
@@ -112,28 +123,24 @@ export class AttachmentSteps {
     };
   }
 
-  connect<P>(pathOf: (params: P) => AttachmentPath): Steps<P> {
+  connect<P>(pathOf: (params: P) => AttachmentPath, initiator: string): Steps<P> {
     return {
       name: 'connect',
       changes: true,
       do: async ({ call, params, output }) => {
-        const path = pathOf(params);
-        const { attachmentId, initiator, volume, access } = path;
-        if (initiator === null) return { source: { kind: 'connection', connection: required(output.connection, 'connection') } };
+        const { attachmentId, node, volume, access } = pathOf(params);
         const request = { attachmentId, connection: required(output.connection, 'connection'), sizeBytes: volume.sizeBytes, access };
-        const { devicePath } = await this.#initiator(path.node, initiator).connect(call, request);
+        const { devicePath } = await this.#initiator(node, initiator).connect(call, request);
         return { source: { kind: 'block', path: devicePath } };
       },
       check: async ({ call, params, output }) => {
-        const { node, initiator } = pathOf(params);
-        if (initiator === null || output.connection === undefined) return 'absent';
-        const found = await this.#findConnection(call, node, initiator, output.connection);
+        if (output.connection === undefined) return 'absent';
+        const found = await this.#findConnection(call, pathOf(params).node, initiator, output.connection);
         return found === undefined ? 'absent' : { present: { source: { kind: 'block', path: found.devicePath } } };
       },
       undo: async ({ call, params, output }) => {
-        const { attachmentId, node, initiator } = pathOf(params);
-        if (initiator !== null)
-          await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection: required(output.connection, 'connection') });
+        const { attachmentId, node } = pathOf(params);
+        await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection: required(output.connection, 'connection') });
       },
     };
   }
@@ -178,21 +185,20 @@ export class AttachmentSteps {
     };
   }
 
-  disconnect<P>(of: (params: P) => KnownAttachment): Steps<P> {
+  disconnect<P>(of: (params: P) => KnownAttachment, initiator: string): Steps<P> {
     return {
       name: 'disconnect',
       changes: true,
       do: async ({ call, params }) => {
         const { path, connection } = of(params);
-        const { attachmentId, node, initiator } = path;
-        if (initiator !== null && connection !== null)
-          await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection });
+        const { attachmentId, node } = path;
+        if (connection !== null) await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection });
         return {};
       },
       check: async ({ call, params }) => {
         const { path, connection } = of(params);
-        if (path.initiator === null || connection === null) return { present: {} };
-        return (await this.#findConnection(call, path.node, path.initiator, connection)) === undefined ? { present: {} } : 'absent';
+        if (connection === null) return { present: {} };
+        return (await this.#findConnection(call, path.node, initiator, connection)) === undefined ? { present: {} } : 'absent';
       },
       undo: 'irreversible',
     };
@@ -277,6 +283,12 @@ function required<T>(value: T | undefined, name: string): T {
 function opposite(check: Check<AttachmentOutput>): Check<AttachmentOutput> {
   if (check === 'unclear') return check;
   return check === 'absent' ? { present: {} } : 'absent';
+}
+
+/** What an export gives to the steps after it: without an initiator on the way, the hypervisor opens the connection itself. */
+function exported({ initiator }: AttachmentPath, told: ConnectionInfo): Partial<AttachmentOutput> {
+  const connection = withoutSecrets(told);
+  return initiator === null ? { connection, source: { kind: 'connection', connection } } : { connection };
 }
 
 /** Whether two sources lead to the same disk. */

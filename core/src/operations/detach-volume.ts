@@ -16,15 +16,15 @@ export interface DetachVolumeParams extends KnownAttachment {
 export function detachVolumeWorkflow(instances: Instances): Workflow<DetachVolumeParams, AttachmentOutput> {
   const steps = new AttachmentSteps(instances);
   const of = (params: DetachVolumeParams): KnownAttachment => params;
-  const release = [steps.detachDevice(of), steps.disconnect(of)];
   const deleteExport = steps.deleteExport(of);
-  const noted = release.map((step) => ({ ...step, onFailure: 'note' as const }));
 
   return {
     kind: 'detach-volume',
     recovery: 'forward',
-    steps({ force }) {
+    steps({ path, force }) {
+      const release = steps.release(path, of);
       if (force === undefined) return [...release, deleteExport];
+      const noted = release.map((step) => ({ ...step, onFailure: 'note' as const }));
       const shutOut = force.fence ? [steps.revokeAccess(of)] : [];
       return [...shutOut, ...(force.nodeIsDead ? [] : noted), deleteExport];
     },

@@ -44,60 +44,43 @@ export function extendVolumeWorkflow(instances: Instances): Workflow<ExtendVolum
     undo: 'irreversible',
   };
 
-  /** One place on the way to a guest that must see the new size; asking again is harmless, so it has no check of its own. */
-  const show = (name: string, act: (context: Parameters<ExtendStep['do']>[0]) => Promise<{ readonly sizeBytes: number }>): ExtendStep => ({
-    name,
+  /** Shows one guest the new size. Asking again is harmless, and an interruption may have restarted a part of the way: it has no check. */
+  const showTo = ({ path, connection, source, bootId }: KnownAttachment): ExtendStep => ({
+    name: 'show-size',
     changes: true,
-    async do(context) {
-      const { sizeBytes } = await act(context);
-      const wanted = context.output.sizeBytes ?? context.params.sizeBytes;
-      if (sizeBytes >= wanted) return {};
-      throw new VbsError('UNAVAILABLE', `${name} shows ${sizeBytes} bytes, not ${wanted} yet`, { resource: context.params.volumeId });
+    async do({ call, params, output }) {
+      const { attachmentId, exporter, exportId, node, initiator, vmKey, slot, volume } = path;
+      const sizeBytes = output.sizeBytes ?? params.sizeBytes;
+      // A node that was booted since sees the new size when its attachment is restored.
+      if ((await instances.node(node).bootId(call)) !== bootId) return {};
+      if (connection === null || source === null) throw new TypeError(`${attachmentId} is attached without a connection or source`);
+      const extended = { id: volume.id, sizeBytes, locator: output.locator ?? volume.locator };
+      const target = instances.exporter(exporter).contract;
+      await target.ensureExports(call, { exports: [steps.exportRequest({ ...path, volume: extended })] });
+      requireShown(exporter, await target.extendExport(call, { exportId, volume: extended }), sizeBytes);
+      if (initiator !== null) {
+        requireShown(
+          initiator,
+          await instances.initiator(node, initiator).contract.extendConnection(call, { attachmentId, connection, sizeBytes }),
+          sizeBytes,
+        );
+      }
+      const { hypervisor } = instances.node(node);
+      requireShown(
+        hypervisor.name,
+        await hypervisor.contract.extendDevice(call, { attachmentId, vm: vmKey, slot, source, sizeBytes }),
+        sizeBytes,
+      );
+      return {};
     },
     check: async () => 'absent',
     undo: 'irreversible',
   });
 
-  function showTo({ path, connection, source, bootId }: KnownAttachment): ExtendStep[] {
-    const { attachmentId, exporter, exportId, node, initiator, vmKey, slot, volume } = path;
-    const { contract: target } = instances.exporter(exporter);
-    /** A node that was booted since sees the new size when its attachment is restored. */
-    const unlessBooted =
-      (act: Parameters<typeof show>[1]): Parameters<typeof show>[1] =>
-      async (context) => {
-        const now = await instances.node(node).bootId(context.call);
-        return now === bootId ? act(context) : { sizeBytes: context.output.sizeBytes ?? context.params.sizeBytes };
-      };
-    const extendExport = show(
-      'extend-export',
-      unlessBooted(async ({ call, output, params }) => {
-        const extended = { id: volume.id, sizeBytes: output.sizeBytes ?? params.sizeBytes, locator: output.locator ?? volume.locator };
-        await target.ensureExports(call, { exports: [steps.exportRequest({ ...path, volume: extended })] });
-        return target.extendExport(call, { exportId, volume: extended });
-      }),
-    );
-    const extendConnection = show(
-      'extend-connection',
-      unlessBooted(async ({ call, params: { sizeBytes } }) => {
-        if (initiator === null || connection === null) return { sizeBytes };
-        return instances.initiator(node, initiator).contract.extendConnection(call, { attachmentId, connection, sizeBytes });
-      }),
-    );
-    const extendDevice = show(
-      'extend-device',
-      unlessBooted(async ({ call, params: { sizeBytes } }) => {
-        if (source === null)
-          throw new VbsError('FAILED_PRECONDITION', `the attachment ${attachmentId} has no source`, { resource: attachmentId });
-        return instances.node(node).hypervisor.contract.extendDevice(call, { attachmentId, vm: vmKey, slot, source, sizeBytes });
-      }),
-    );
-    return [extendExport, ...(initiator === null ? [] : [extendConnection]), extendDevice];
-  }
-
   return {
     kind: 'extend-volume',
     recovery: 'forward',
-    steps: ({ attached }) => [extendVolume, ...attached.flatMap(showTo)],
+    steps: ({ attached }) => [extendVolume, ...attached.map(showTo)],
     instances: ({ backend, attached }) => [...new Set([backend, ...attached.flatMap(({ path }) => steps.instanceNames(path))])],
     guards: ({ backend, volumeId }) => [{ instance: backend, resourceId: volumeId }],
     async succeed(tx, { id, params: { volumeId, requestedBytes }, output: { locator, sizeBytes } }) {
@@ -111,4 +94,9 @@ export function extendVolumeWorkflow(instances: Instances): Workflow<ExtendVolum
     fail: (tx, { id, params }) => settleVolume({ tx, operationId: id }, params.volumeId),
     abandon: (tx, { id, params }, reason) => changeVolume({ tx, operationId: id }, params.volumeId, { state: 'error', reason }),
   };
+}
+
+function requireShown(instance: string, shown: { readonly sizeBytes: number }, wantedBytes: number): void {
+  if (shown.sizeBytes >= wantedBytes) return;
+  throw new VbsError('UNAVAILABLE', `${instance} shows ${shown.sizeBytes} bytes, not ${wantedBytes} yet`, { context: { instance } });
 }

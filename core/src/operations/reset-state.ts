@@ -29,7 +29,7 @@ export function resetStateWorkflow(instances: Instances): Workflow<ResetStatePar
             });
           }
           for (const known of params.attached) {
-            const gone = [steps.detachDevice(() => known), steps.disconnect(() => known), steps.deleteExport(() => known)];
+            const gone = [...steps.release(known.path, () => known), steps.deleteExport(() => known)];
             for (const step of gone) {
               if (typeof (await step.check(context)) !== 'string') continue;
               throw new VbsError(

@@ -1,38 +1,59 @@
-import { VbsError } from '../errors.js';
-import type { ReadStep } from '../workflow/step.js';
+import type { ChangeStep, StepContext } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
-import { type AttachVolumeParams, succeedAttached } from './attach-volume.js';
+import { succeedAttached } from './attach-volume.js';
 import { type AttachmentOutput, type AttachmentPath, AttachmentSteps } from './attachment-steps.js';
 import type { Instances } from './instances.js';
 import { changeVolume } from './transitions.js';
 
-export type RestoreAttachmentParams = Pick<AttachVolumeParams, 'path' | 'bootId'>;
+export interface RestoreAttachmentParams {
+  readonly path: AttachmentPath;
+}
 
-/** Puts an attachment back whose export or node was restarted (safety F2): export, connection and disk, always forward. */
-export function restoreAttachmentWorkflow(instances: Instances): Workflow<RestoreAttachmentParams, AttachmentOutput> {
+interface RestoreAttachmentOutput extends AttachmentOutput {
+  readonly bootId: string;
+}
+
+type RestoreContext = StepContext<RestoreAttachmentParams, RestoreAttachmentOutput>;
+
+/**
+ * Puts an attachment back whose export or node was restarted (safety F2): export, connection and disk. All of it is one step, since
+ * an interruption may take any part away again, and each part is left as it is where it is there.
+ */
+export function restoreAttachmentWorkflow(instances: Instances): Workflow<RestoreAttachmentParams, RestoreAttachmentOutput> {
   const steps = new AttachmentSteps(instances);
   const pathOf = ({ path }: RestoreAttachmentParams): AttachmentPath => path;
-  const forward = [steps.ensureExport(pathOf), steps.connect(pathOf), steps.attachDevice(pathOf)].map((step) => ({
-    ...step,
-    undo: 'irreversible' as const,
-  }));
-  const findVm: ReadStep<RestoreAttachmentParams, AttachmentOutput> = {
-    name: 'find-vm',
-    changes: false,
-    async do({ call, params: { path } }) {
-      await instances.node(path.node).hypervisor.contract.identifyVm(call, { vmId: path.vmKey });
-      return {};
+
+  const restore: ChangeStep<RestoreAttachmentParams, RestoreAttachmentOutput> = {
+    name: 'restore-attachment',
+    changes: true,
+    async do(context) {
+      const { call, params } = context;
+      const { node, vmKey } = params.path;
+      await instances.node(node).hypervisor.contract.identifyVm(call, { vmId: vmKey });
+      const bootId = await instances.node(node).bootId(call);
+      let output: RestoreContext['output'] = { ...context.output, bootId };
+      for (const step of [steps.ensureExport(pathOf), ...steps.forward(params.path, pathOf)]) {
+        output = { ...output, ...(await step.do({ ...context, output })) };
+      }
+      return output;
     },
+    // A disk that is there does not tell that its export is: all is looked at again.
+    check: async () => 'absent',
+    undo: 'irreversible',
   };
+
   return {
     kind: 'restore-attachment',
     recovery: 'forward',
-    steps: () => [findVm, ...forward],
+    steps: () => [restore],
     instances: ({ path }) => steps.instanceNames(path),
     guards: ({ path }) => steps.guards(path),
-    succeed: (tx, { id, params, output }) => succeedAttached(tx, id, params, output),
+    succeed: (tx, { id, params: { path }, output: { bootId, ...output } }) => {
+      if (bootId === undefined) throw new TypeError('a restored attachment has no boot id');
+      return succeedAttached(tx, id, { path, bootId }, output);
+    },
     fail: (tx, { id, params: { path } }, error) =>
-      changeVolume({ tx, operationId: id }, path.volume.id, { state: 'in-use', reason: new VbsError(error.code, error.message).message }),
+      changeVolume({ tx, operationId: id }, path.volume.id, { state: 'in-use', reason: `${error.code}: ${error.message}` }),
     abandon: (tx, { id, params: { path } }, reason) => changeVolume({ tx, operationId: id }, path.volume.id, { state: 'error', reason }),
   };
 }

@@ -67,17 +67,16 @@ export class Restorer {
     const restores: Promise<void>[] = [];
     for (const attachment of attached) {
       if (leased.has(attachment.volumeId)) continue;
-      const bootId = await outside.lostAt(attachment);
-      if (bootId !== null) restores.push(this.#restore(attachment, bootId));
+      if (await outside.isLost(attachment)) restores.push(this.#restore(attachment));
     }
     await Promise.all(restores);
   }
 
-  async #restore(attachment: AttachmentRecord, bootId: string): Promise<void> {
+  async #restore(attachment: AttachmentRecord): Promise<void> {
     const { engine, workflows, log } = this.#services;
     const { id: attachmentId, volumeId } = attachment;
     try {
-      const { record } = await engine.begin(planRestoreAttachment(workflows.restoreAttachment, { volumeId, attachmentId, bootId }), {
+      const { record } = await engine.begin(planRestoreAttachment(workflows.restoreAttachment, { volumeId, attachmentId }), {
         wait: false,
       });
       const ended = await engine.wait(record.id);
@@ -107,15 +106,15 @@ class OutsideLook {
     this.#services = services;
   }
 
-  /** The node's boot id now, when the attachment has to be put back; null when it is there, or nothing can be said. */
-  async lostAt(attachment: AttachmentRecord): Promise<string | null> {
+  /** Whether the attachment has to be put back; not when nothing can be said. */
+  async isLost(attachment: AttachmentRecord): Promise<boolean> {
     const { instances, store } = this.#services;
     const exported = await exportsTable.get(store.db, attachment.exportId);
-    if (exported === null || !this.#isServed(attachment, exported, instances)) return null;
+    if (exported === null || !this.#isServed(attachment, exported, instances)) return false;
     const bootId = await this.#bootId(attachment.node);
     const listed = await this.#listed(exported.exporter);
-    if (bootId === null || listed === null) return null;
-    return bootId !== attachment.bootId || !listed.has(exported.id) ? bootId : null;
+    if (bootId === null || listed === null) return false;
+    return bootId !== attachment.bootId || !listed.has(exported.id);
   }
 
   #isServed({ node, initiator }: AttachmentRecord, { exporter }: ExportRecord, instances: Instances): boolean {

@@ -6,10 +6,9 @@ import { knownAttachment } from '../known-attachment.js';
 import type { RestoreAttachmentParams } from '../restore-attachment.js';
 import { requireState, requireVolume } from './plan-services.js';
 
-/** Puts an attachment back on a node whose boot id is now `bootId`. */
 export function planRestoreAttachment<O extends object>(
   workflow: Workflow<RestoreAttachmentParams, O>,
-  { volumeId, attachmentId, bootId }: { readonly volumeId: string; readonly attachmentId: string; readonly bootId: string },
+  { volumeId, attachmentId }: { readonly volumeId: string; readonly attachmentId: string },
 ): OperationPlan<RestoreAttachmentParams, O> {
   return {
     workflow,
@@ -20,7 +19,7 @@ export function planRestoreAttachment<O extends object>(
       if (attachment === null) throw new VbsError('NOT_FOUND', `there is no attachment ${attachmentId}`, { resource: attachmentId });
       requireState(attachment, ['attached'], 'restore it');
       const { path } = await knownAttachment(tx.trx, volume, attachment);
-      return { resourceId: attachmentId, params: { path, bootId } };
+      return { resourceId: attachmentId, params: { path } };
     },
   };
 }
