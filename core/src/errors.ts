@@ -34,7 +34,12 @@ export const errorTable = {
     outcome: 'failed',
     when: 'The resource is in use, has dependants, is in the wrong state, or a guest is busy.',
   },
-  ABORTED: { http: 409, retry: 'backoff', outcome: 'failed', when: 'Another operation holds the resource, or took it over.' },
+  ABORTED: {
+    http: 409,
+    retry: 'backoff',
+    outcome: 'failed',
+    when: 'Another operation holds the resource, or took it over, or the call was cancelled before it began.',
+  },
   UNSUPPORTED: { http: 501, retry: 'never', outcome: 'failed', when: 'The plugin does not declare the capability.' },
   RESOURCE_EXHAUSTED: {
     http: 507,

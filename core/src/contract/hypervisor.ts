@@ -33,7 +33,10 @@ export interface AttachedDevice {
   readonly slot: string;
   readonly source?: DeviceSource;
   readonly access: Access;
-  /** `changing`: on its way in or out, or with nothing behind it; neither there nor gone. */
+  /**
+   * `changing`: on its way in or out, or with nothing behind it; neither there nor gone. A disk whose guest was asked to let it go and
+   * has not is `attached`: the guest may use it for ever.
+   */
   readonly state: 'attached' | 'changing';
 }
 
@@ -74,8 +77,11 @@ export interface HypervisorCapabilities {
   /** Guests may be given disks that they cannot write. */
   'read-only': object;
   freeze: {
-    /** Flushes and holds back the guest's writes until `thawVm` or, at the latest, the call's time limit. */
-    freezeVm(call: Call, request: { readonly vm: string }): Promise<void>;
+    /**
+     * Flushes, and holds the guest's writes back from its answer on until `thawVm` or, at the latest, for `limitMs` milliseconds, also
+     * when this process ends. Of a VM that is frozen already the limit counts anew.
+     */
+    freezeVm(call: Call, request: { readonly vm: string; readonly limitMs: number }): Promise<void>;
     thawVm(call: Call, request: { readonly vm: string }): Promise<void>;
   };
   /** It opens protocols itself, and has a name under which it does. */

@@ -46,6 +46,11 @@ export interface AddressRange {
 
 /** What one opened exporter is like. */
 export interface TargetExporterTraits {
+  /**
+   * What this instance listens on: addresses of this machine alone, or such as other machines reach. A `network` exporter has `acl`,
+   * `chap` or `tls`, or the configuration says `openNetwork` (safety E4).
+   */
+  readonly reach: 'loopback' | 'network';
   readonly addresses?: AddressRange;
 }
 
@@ -55,7 +60,8 @@ export interface TargetExporterBase<P extends Protocol = Protocol, L extends Loc
    * Makes a volume reachable. Opens access last: identity, size and access mode are right before anybody gets in.
    * An export of this id is completed part by part where something is missing.
    * @throws ALREADY_EXISTS: an export of this id serves another volume or access mode. NOT_FOUND: the volume's locator leads nowhere.
-   * @throws RESOURCE_EXHAUSTED. UNAVAILABLE: the daemon does not answer.
+   * @throws FAILED_PRECONDITION: access to this export was revoked, or what the locator leads to is smaller than the volume.
+   * @throws PERMISSION_DENIED: the exporter may not open the volume. RESOURCE_EXHAUSTED. UNAVAILABLE: the daemon does not answer.
    */
   createExport(call: Call, request: ExportRequest<L>): Promise<ConnectionInfo<P>>;
   /**
@@ -86,7 +92,10 @@ export interface TargetExporterCapabilities<L extends LocatorKind = LocatorKind>
     revokeAccess(call: Call, request: { readonly exportId: string }): Promise<void>;
   };
   extend: {
-    /** Shows connected initiators the volume's new size, without ending a session. Answers the size in bytes that is exported. */
+    /**
+     * Shows connected initiators the volume's new size, without ending a session. Answers the size in bytes that is exported. A
+     * protocol without a message for it (NBD) only widens the range: the initiator, or the hypervisor that opens it, asks for the size.
+     */
     extendExport(
       call: Call,
       request: { readonly exportId: string; readonly volume: BackendVolume<L> },

@@ -9,6 +9,7 @@ import { PendingEffect } from '../workflow/fenced.js';
 import type { ChangeStep, Check } from '../workflow/step.js';
 import type { GuardedResource } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
+import { removalStep } from './removal-step.js';
 
 /** All that the steps of one attachment need; it survives JSON and holds no secret. */
 export interface AttachmentPath {
@@ -186,36 +187,29 @@ export class AttachmentSteps {
   }
 
   disconnect<P>(of: (params: P) => KnownAttachment, initiator: string): Steps<P> {
-    return {
+    return removalStep({
       name: 'disconnect',
-      changes: true,
-      do: async ({ call, params }) => {
+      remove: async ({ call, params }) => {
         const { path, connection } = of(params);
         const { attachmentId, node } = path;
         if (connection !== null) await this.#initiator(node, initiator).disconnect(call, { attachmentId, connection });
-        return {};
       },
-      check: async ({ call, params }) => {
+      isThere: async ({ call, params }) => {
         const { path, connection } = of(params);
-        if (connection === null) return { present: {} };
-        return (await this.#findConnection(call, path.node, initiator, connection)) === undefined ? { present: {} } : 'absent';
+        return connection !== null && (await this.#findConnection(call, path.node, initiator, connection)) !== undefined;
       },
-      undo: 'irreversible',
-    };
+    });
   }
 
   deleteExport<P>(of: (params: P) => KnownAttachment): Steps<P> {
-    return {
+    return removalStep({
       name: 'delete-export',
-      changes: true,
-      do: async ({ call, params }) => {
+      remove: ({ call, params }) => {
         const { path } = of(params);
-        await this.#exporter(path).deleteExport(call, { exportId: path.exportId });
-        return {};
+        return this.#exporter(path).deleteExport(call, { exportId: path.exportId });
       },
-      check: async ({ call, params }) => ((await this.#findExport(call, of(params).path)) === undefined ? { present: {} } : 'absent'),
-      undo: 'irreversible',
-    };
+      isThere: async ({ call, params }) => (await this.#findExport(call, of(params).path)) !== undefined,
+    });
   }
 
   /** Shuts everybody out of an export (safety F3); it is there as long as nobody is connected. */

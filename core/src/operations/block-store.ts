@@ -12,9 +12,11 @@ import { requireId } from '../model/ids.js';
 import { requireFields } from '../model/text.js';
 import { type OperationPlan, ResourceBusy } from '../workflow/journal.js';
 import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
+import type { Workflow } from '../workflow/workflow.js';
 import { adoptOrphan } from './adopt-orphan.js';
-import { type CallOptions, journalOptions } from './call-options.js';
+import { type CallOptions, journalOptions, waitOptions } from './call-options.js';
 import type { EventFeed } from './event-feed.js';
+import { firstCall } from './first-call.js';
 import { type AttachVolumeRequest, planAttachVolume } from './plans/plan-attach-volume.js';
 import { type CreateSnapshotRequest, planCreateSnapshot } from './plans/plan-create-snapshot.js';
 import { type CreateVolumeRequest, planCreateVolume } from './plans/plan-create-volume.js';
@@ -56,6 +58,7 @@ type Look<T> = (record: OperationRecord) => Promise<T>;
  */
 export class BlockStore implements AsyncDisposable {
   readonly #services: BlockStoreServices;
+  #closed = false;
 
   constructor(services: BlockStoreServices) {
     this.#services = services;
@@ -65,6 +68,7 @@ export class BlockStore implements AsyncDisposable {
   async createVolume(request: CreateVolumeRequest, options: CallOptions = {}): Promise<Volume> {
     const { plan, workflows } = this.#services;
     return this.#operate(
+      workflows.createVolume,
       () => planCreateVolume(plan, workflows.createVolume, request),
       request,
       options,
@@ -76,6 +80,7 @@ export class BlockStore implements AsyncDisposable {
   async deleteVolume(request: DeleteVolumeRequest, options: CallOptions = {}): Promise<void> {
     const { plan, workflows } = this.#services;
     await this.#operate(
+      workflows.deleteVolume,
       async () => planDeleteVolume(plan, workflows.deleteVolume, request),
       request,
       options,
@@ -87,6 +92,7 @@ export class BlockStore implements AsyncDisposable {
   async extendVolume(request: ExtendVolumeRequest, options: CallOptions = {}): Promise<Volume> {
     const { plan, workflows } = this.#services;
     return this.#operate(
+      workflows.extendVolume,
       async () => planExtendVolume(plan, workflows.extendVolume, request),
       request,
       options,
@@ -98,6 +104,7 @@ export class BlockStore implements AsyncDisposable {
   async createSnapshot(request: CreateSnapshotRequest, options: CallOptions = {}): Promise<Snapshot> {
     const { plan, workflows, metadata } = this.#services;
     return this.#operate(
+      workflows.createSnapshot,
       async () => planCreateSnapshot(plan, workflows.createSnapshot, request),
       request,
       options,
@@ -112,6 +119,7 @@ export class BlockStore implements AsyncDisposable {
   async deleteSnapshot(request: DeleteSnapshotRequest, options: CallOptions = {}): Promise<void> {
     const { workflows } = this.#services;
     await this.#operate(
+      workflows.deleteSnapshot,
       async () => planDeleteSnapshot(workflows.deleteSnapshot, request),
       request,
       options,
@@ -123,6 +131,7 @@ export class BlockStore implements AsyncDisposable {
   async attachVolume(request: AttachVolumeRequest, options: CallOptions = {}): Promise<Attachment> {
     const { plan, workflows } = this.#services;
     return this.#operate(
+      workflows.attachVolume,
       () => planAttachVolume(plan, workflows.attachVolume, request),
       request,
       options,
@@ -137,9 +146,13 @@ export class BlockStore implements AsyncDisposable {
    */
   async detachVolume(request: DetachVolumeRequest, options: CallOptions = {}): Promise<Attachment> {
     const { plan, workflows } = this.#services;
-    if (request.force === true) await this.#giveUpStuckHolder(request.volumeId);
     return this.#operate(
-      async () => planDetachVolume(plan, workflows.detachVolume, request),
+      workflows.detachVolume,
+      async () => {
+        const detach = planDetachVolume(plan, workflows.detachVolume, request);
+        if (request.force === true) await this.#giveUpStuckHolder(request.volumeId);
+        return detach;
+      },
       request,
       options,
       (record) => this.#lookAttachment(record),
@@ -150,6 +163,7 @@ export class BlockStore implements AsyncDisposable {
   async resetState(request: ResetStateRequest, options: CallOptions = {}): Promise<Volume> {
     const { workflows, metadata } = this.#services;
     await this.#operate(
+      workflows.resetState,
       async () => planResetState(workflows.resetState, request),
       request,
       options,
@@ -245,6 +259,7 @@ export class BlockStore implements AsyncDisposable {
 
   /** Takes no new work, lets what runs end or journals where it stands, closes exports and connections; within 10 s. */
   close(): Promise<void> {
+    this.#closed = true;
     return this.#services.close();
   }
 
@@ -253,24 +268,30 @@ export class BlockStore implements AsyncDisposable {
   }
 
   async #operate<P, O extends object, T>(
+    { kind }: Workflow<P, O>,
     makePlan: () => Promise<OperationPlan<P, O>>,
     request: unknown,
     options: CallOptions,
     look: Look<T>,
   ): Promise<T> {
-    const { engine, now, poolEpochs } = this.#services;
+    const { engine, metadata, now, poolEpochs } = this.#services;
+    if (this.#closed) throw new VbsError('UNAVAILABLE', 'the store is closed');
+    const journalled = journalOptions(options, request, now());
+    const { clientToken } = journalled;
     poolEpochs.requireCurrent();
-    const plan = { ...(await makePlan()), ...journalOptions(options, request, now()) };
-    const { record, repeated } = await engine.begin(plan, { wait: options.ifBusy === 'wait', signal: options.signal });
+    const first = clientToken === undefined ? null : await firstCall(metadata.db, kind, clientToken, now());
+    const { record, repeated } =
+      first === null
+        ? await engine.begin({ ...(await makePlan()), ...journalled }, { wait: options.ifBusy === 'wait', signal: options.signal })
+        : { record: first, repeated: true };
     options.onOperation?.(record.id);
-    if (options.wait === true) return resultOf(await engine.wait(record.id, options)) as T;
+    if (options.wait === true) return resultOf(await engine.wait(record.id, waitOptions(options))) as T;
     return repeated && record.state !== 'running' ? (resultOf(record) as T) : look(record);
   }
 
   /** A stuck operation takes nothing but a forced detach beside it (safety A2). */
-  async #giveUpStuckHolder(volumeId: string): Promise<void> {
+  async #giveUpStuckHolder(id: string): Promise<void> {
     const { metadata, engine } = this.#services;
-    const id = requireId('volume', volumeId, 'volumeId');
     const holders = await operations.list(metadata.db, (query) =>
       query.whereIn('id', metadata.db('leases').where({ resource_id: id }).select('operation_id')),
     );

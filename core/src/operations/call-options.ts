@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { VbsError } from '../errors.js';
-import { requireText } from '../model/text.js';
+import { requireFields, requireText } from '../model/text.js';
 import type { ClientToken } from '../workflow/journal.js';
+import type { WaitOptions } from '../workflow/operation-engine.js';
 
 /** What every operation takes beside its request. */
 export interface CallOptions {
@@ -21,12 +22,27 @@ export interface CallOptions {
   readonly onOperation?: (operationId: string) => void;
 }
 
-/** What a client token and a deadline mean for the journal. @throws INVALID_ARGUMENT, OUT_OF_RANGE */
+const fields = [
+  'signal',
+  'wait',
+  'clientToken',
+  'onProgress',
+  'ifBusy',
+  'deadlineMs',
+  'onOperation',
+] as const satisfies (keyof CallOptions)[];
+
+/** What a client token and a deadline mean for the journal. @throws INVALID_ARGUMENT, OUT_OF_RANGE: one of the options is not legal. */
 export function journalOptions(
-  { clientToken, deadlineMs, ifBusy }: CallOptions,
+  options: CallOptions,
   request: unknown,
   now: number,
 ): { readonly clientToken?: ClientToken; readonly deadlineAt?: number } {
+  requireFields(options, fields);
+  const { clientToken, deadlineMs, ifBusy, wait } = options;
+  if (wait !== undefined && typeof wait !== 'boolean') {
+    throw new VbsError('INVALID_ARGUMENT', 'wait must be true or false', { context: { field: 'wait' } });
+  }
   if (ifBusy !== undefined && ifBusy !== 'abort' && ifBusy !== 'wait') {
     throw new VbsError('INVALID_ARGUMENT', 'ifBusy must be abort or wait', { context: { field: 'ifBusy' } });
   }
@@ -38,6 +54,22 @@ export function journalOptions(
       ? {}
       : { clientToken: { token: requireText(clientToken, 'clientToken', { maxBytes: 255 }), fingerprint: fingerprintOf(request) } }),
     ...(deadlineMs === undefined ? {} : { deadlineAt: now + deadlineMs }),
+  };
+}
+
+/** A progress listener that throws ends the waiting with what it threw, and never the operation. */
+export function waitOptions({ signal, onProgress }: CallOptions): WaitOptions {
+  if (onProgress === undefined) return { signal };
+  const broken = new AbortController();
+  return {
+    signal: AbortSignal.any([broken.signal, ...(signal === undefined ? [] : [signal])]),
+    onProgress(doneBytes, totalBytes) {
+      try {
+        onProgress(doneBytes, totalBytes);
+      } catch (error) {
+        broken.abort(error);
+      }
+    },
   };
 }
 

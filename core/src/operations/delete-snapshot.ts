@@ -1,6 +1,7 @@
 import { type SnapshotState, snapshots } from '../metadata/snapshots.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
+import { removalStep } from './removal-step.js';
 import { changeSnapshot } from './transitions.js';
 
 export interface DeleteSnapshotParams {
@@ -17,19 +18,12 @@ export function deleteSnapshotWorkflow(instances: Instances): Workflow<DeleteSna
     kind: 'delete-snapshot',
     recovery: 'forward',
     steps: () => [
-      {
+      removalStep({
         name: 'delete-snapshot',
-        changes: true,
-        async do({ call, params }) {
-          await instances.backend(params.backend).contract.deleteSnapshot(call, { id: params.snapshotId });
-          return {};
-        },
-        async check({ call, params }) {
-          const listed = await instances.backend(params.backend).contract.listSnapshots(call);
-          return listed.some(({ id }) => id === params.snapshotId) ? 'absent' : { present: {} };
-        },
-        undo: 'irreversible',
-      },
+        remove: ({ call, params }) => instances.backend(params.backend).contract.deleteSnapshot(call, { id: params.snapshotId }),
+        isThere: async ({ call, params }) =>
+          (await instances.backend(params.backend).contract.listSnapshots(call)).some(({ id }) => id === params.snapshotId),
+      }),
     ],
     instances: ({ backend }) => [backend],
     guards: ({ backend, snapshotId }) => [{ instance: backend, resourceId: snapshotId }],

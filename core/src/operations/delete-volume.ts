@@ -1,6 +1,7 @@
 import { type VolumeState, volumes } from '../metadata/volumes.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
+import { removalStep } from './removal-step.js';
 import { changeVolume } from './transitions.js';
 
 export interface DeleteVolumeParams {
@@ -17,19 +18,12 @@ export function deleteVolumeWorkflow(instances: Instances): Workflow<DeleteVolum
     kind: 'delete-volume',
     recovery: 'forward',
     steps: () => [
-      {
+      removalStep({
         name: 'delete-volume',
-        changes: true,
-        async do({ call, params }) {
-          await instances.backend(params.backend).contract.deleteVolume(call, { id: params.volumeId });
-          return {};
-        },
-        async check({ call, params }) {
-          const listed = await instances.backend(params.backend).contract.listVolumes(call);
-          return listed.some(({ id }) => id === params.volumeId) ? 'absent' : { present: {} };
-        },
-        undo: 'irreversible',
-      },
+        remove: ({ call, params }) => instances.backend(params.backend).contract.deleteVolume(call, { id: params.volumeId }),
+        isThere: async ({ call, params }) =>
+          (await instances.backend(params.backend).contract.listVolumes(call)).some(({ id }) => id === params.volumeId),
+      }),
     ],
     instances: ({ backend }) => [backend],
     guards: ({ backend, volumeId }) => [{ instance: backend, resourceId: volumeId }],

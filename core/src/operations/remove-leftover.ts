@@ -3,6 +3,7 @@ import type { OperationPlan } from '../workflow/journal.js';
 import type { ChangeStep } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
+import { removalStep } from './removal-step.js';
 
 /** What no attachment has any more and holds no data: an export, or a node's connection to one. */
 export type Leftover = { readonly exportId: string; readonly volumeId: string | null } & (
@@ -20,32 +21,22 @@ type LeftoverStep = ChangeStep<Leftover, object>;
 
 /** remove-leftover: a repair of reconcile, under the lease of the volume, or of the export where the volume is not known (safety D2). */
 export function removeLeftoverWorkflow(instances: Instances): Workflow<Leftover, object> {
-  const removeExport = (exporter: string): LeftoverStep => ({
-    name: 'delete-export',
-    changes: true,
-    async do({ call, params: { exportId } }) {
-      await instances.exporter(exporter).contract.deleteExport(call, { exportId });
-      return {};
-    },
-    async check({ call, params }) {
-      const listed = await instances.exporter(exporter).contract.listExports(call);
-      return listed.some(({ exportId }) => exportId === params.exportId) ? 'absent' : { present: {} };
-    },
-    undo: 'irreversible',
-  });
-  const removeConnection = ({ node, initiator, attachmentId, connection }: Extract<Leftover, { kind: 'connection' }>): LeftoverStep => ({
-    name: 'disconnect',
-    changes: true,
-    async do({ call }) {
-      await instances.initiator(node, initiator).contract.disconnect(call, { attachmentId, connection });
-      return {};
-    },
-    async check({ call }) {
-      const listed = await instances.initiator(node, initiator).contract.listConnections(call);
-      return listed.some((found) => found.connection.key === connection.key) ? 'absent' : { present: {} };
-    },
-    undo: 'irreversible',
-  });
+  const removeExport = (exporter: string): LeftoverStep =>
+    removalStep({
+      name: 'delete-export',
+      remove: ({ call, params: { exportId } }) => instances.exporter(exporter).contract.deleteExport(call, { exportId }),
+      isThere: async ({ call, params }) =>
+        (await instances.exporter(exporter).contract.listExports(call)).some(({ exportId }) => exportId === params.exportId),
+    });
+  const removeConnection = ({ node, initiator, attachmentId, connection }: Extract<Leftover, { kind: 'connection' }>): LeftoverStep =>
+    removalStep({
+      name: 'disconnect',
+      remove: ({ call }) => instances.initiator(node, initiator).contract.disconnect(call, { attachmentId, connection }),
+      isThere: async ({ call }) =>
+        (await instances.initiator(node, initiator).contract.listConnections(call)).some(
+          (found) => found.connection.key === connection.key,
+        ),
+    });
   return {
     kind: 'remove-leftover',
     recovery: 'forward',

@@ -1,9 +1,10 @@
-import { type AttachmentRecord, attachments, liveAttachments } from '../metadata/attachments.js';
+import { attachments, liveAttachments } from '../metadata/attachments.js';
 import { exportsTable } from '../metadata/exports.js';
 import type { StoreTransaction } from '../metadata/metadata-store.js';
 import { freeNumber } from '../metadata/numbers.js';
-import { type SnapshotRecord, snapshots } from '../metadata/snapshots.js';
-import { type VolumeRecord, volumes } from '../metadata/volumes.js';
+import { snapshots } from '../metadata/snapshots.js';
+import type { Table } from '../metadata/table.js';
+import { volumes } from '../metadata/volumes.js';
 
 /** What a change of state is part of. */
 interface Change {
@@ -11,32 +12,24 @@ interface Change {
   readonly operationId: string;
 }
 
-export async function changeVolume(
-  { tx, operationId }: Change,
-  id: string,
-  patch: Partial<VolumeRecord> & Pick<VolumeRecord, 'state'>,
-): Promise<void> {
-  await volumes.update(tx.trx, id, { reason: null, ...patch });
-  tx.emit({ type: `volume.${patch.state}`, resourceId: id, operationId, data: patch.reason == null ? {} : { reason: patch.reason } });
+interface Stateful {
+  readonly id: string;
+  readonly state: string;
+  readonly reason: string | null;
 }
 
-export async function changeSnapshot(
-  { tx, operationId }: Change,
-  id: string,
-  patch: Partial<SnapshotRecord> & Pick<SnapshotRecord, 'state'>,
-): Promise<void> {
-  await snapshots.update(tx.trx, id, { reason: null, ...patch });
-  tx.emit({ type: `snapshot.${patch.state}`, resourceId: id, operationId, data: patch.reason == null ? {} : { reason: patch.reason } });
+/** Changes a resource's state, and tells it as an event; a reason that is not given is gone. */
+function stateChanger<R extends Stateful>(kind: string, table: Table<R>) {
+  return async ({ tx, operationId }: Change, id: string, patch: Partial<R> & Pick<R, 'state'>): Promise<void> => {
+    const reason = patch.reason ?? null;
+    await table.update(tx.trx, id, { ...patch, reason });
+    tx.emit({ type: `${kind}.${patch.state}`, resourceId: id, operationId, data: reason === null ? {} : { reason } });
+  };
 }
 
-export async function changeAttachment(
-  { tx, operationId }: Change,
-  id: string,
-  patch: Partial<AttachmentRecord> & Pick<AttachmentRecord, 'state'>,
-): Promise<void> {
-  await attachments.update(tx.trx, id, { reason: null, ...patch });
-  tx.emit({ type: `attachment.${patch.state}`, resourceId: id, operationId, data: patch.reason == null ? {} : { reason: patch.reason } });
-}
+export const changeVolume = stateChanger('volume', volumes);
+export const changeSnapshot = stateChanger('snapshot', snapshots);
+export const changeAttachment = stateChanger('attachment', attachments);
 
 /** Ends an attachment of which nothing is left outside: its slot, export and number are free, its volume as the others leave it. */
 export async function endAttachment(

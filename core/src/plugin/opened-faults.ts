@@ -20,11 +20,13 @@ function backendFaults({ granularityBytes, snapshotKind }: Opened, capabilities:
   ];
 }
 
-function exporterFaults({ addresses }: Opened): string[] {
-  if (addresses === undefined) return [];
+function exporterFaults({ addresses, reach }: Opened): string[] {
+  const reachFaults = reach === 'loopback' || reach === 'network' ? [] : ["reach must be 'loopback' or 'network'"];
+  if (addresses === undefined) return reachFaults;
   const { space, first, last } = (typeof addresses === 'object' && addresses !== null ? addresses : {}) as Opened;
   const fits = typeof space === 'string' && space !== '' && isCount(first, 0) && isCount(last, first);
-  return fits ? [] : ['addresses must have a space (text) and first and last, whole numbers with first not above last'];
+  if (fits) return reachFaults;
+  return [...reachFaults, 'addresses must have a space (text) and first and last, whole numbers with first not above last'];
 }
 
 function isSet(value: unknown): value is ReadonlySet<unknown> {
@@ -75,10 +77,10 @@ export function openedFaults(kind: ContractKind, provided: readonly string[], va
 
 /** The traits of an opened instance, as far as its capabilities (after withdrawal) leave them. */
 export function traitsOf<K extends ContractKind>(kind: K, opened: object, capabilities: ReadonlySet<string>): ContractTypes[K]['traits'] {
-  const { granularityBytes, snapshotKind, addresses } = opened as Opened;
+  const { granularityBytes, snapshotKind, addresses, reach } = opened as Opened;
   const traits: Readonly<Record<ContractKind, object>> = {
     volumeBackend: { granularityBytes, ...(capabilities.has('snapshot') ? { snapshotKind } : {}) },
-    targetExporter: addresses === undefined ? {} : { addresses },
+    targetExporter: { reach, ...(addresses === undefined ? {} : { addresses }) },
     initiator: {},
     hypervisor: {},
     cloudResolver: {},

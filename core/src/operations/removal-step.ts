@@ -1,0 +1,22 @@
+import type { ChangeStep, StepContext } from '../workflow/step.js';
+
+interface Removal<P, O> {
+  readonly name: string;
+  remove(context: StepContext<P, O>): Promise<void>;
+  /** Whether the outside still lists it. */
+  isThere(context: StepContext<P, O>): Promise<boolean>;
+}
+
+/** A step that takes something away for good: from its intent on the operation only goes forward, and it is done once nothing is listed. */
+export function removalStep<P, O>({ name, remove, isThere }: Removal<P, O>): ChangeStep<P, O> {
+  return {
+    name,
+    changes: true,
+    async do(context) {
+      await remove(context);
+      return {};
+    },
+    check: async (context) => ((await isThere(context)) ? 'absent' : { present: {} }),
+    undo: 'irreversible',
+  };
+}
