@@ -1,1 +1,6 @@
-export {};
+export * from './cloud-resolver/index.js';
+export * from './hypervisor/index.js';
+export type { CommonSetup, Providing, Surroundings } from './kit/setup.js';
+export type { Test } from './kit/test.js';
+export * from './target-exporter/index.js';
+export * from './volume-backend/index.js';

@@ -2,7 +2,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BlockStore, type ErrorCode, isVbsError, type Logger, type Plugin, type Services, type VbsError, type Volume } from '@vbs/core';
+import {
+  type BlockStore,
+  type ErrorCode,
+  isVbsError,
+  type Logger,
+  type Plugin,
+  type Services,
+  type VbsError,
+  type Volume,
+} from '@vbs/core';
 import type { StoreOverrides } from '@vbs/core/internal/compose.js';
 import { openDatabase } from '@vbs/core/internal/metadata/database/open-database.js';
 import { openStore } from '@vbs/core/internal/open-block-store.js';

@@ -18,11 +18,16 @@ import type { CommonSetup, Surroundings } from './setup.js';
 const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 let drawn = 0;
 
+function keysOf(config: unknown): object {
+  if (typeof config === 'object' && config !== null) return config;
+  throw new TypeError('`config` of the set-up must answer an object with the plugin\'s own keys');
+}
+
 /** What one test opens, how the core would: through manifest, schema, `open` and layers. */
 export interface OpeningOptions {
   readonly storeId?: string;
   readonly knowsPool?: boolean;
-  readonly config?: object;
+  readonly config?: unknown;
 }
 
 /** One test's surroundings: a folder, a store, an instance. Everything that it makes is tracked, and gone at its end. */
@@ -33,15 +38,16 @@ export class Scene<K extends ContractKind> implements Surroundings {
   readonly storeId = newStoreId();
   readonly settleMs: number;
   readonly #plugin: Plugin;
-  readonly #setup: CommonSetup<object>;
+  readonly #setup: CommonSetup<unknown>;
   readonly #base: string;
   readonly #limitMs: number;
   readonly #ends: (() => Promise<unknown>)[] = [];
+  readonly #endsBeforeClose: (() => Promise<unknown>)[] = [];
   readonly #open = new Set<OpenedInstance<K>>();
-  #config: object = {};
+  #config: unknown = {};
   #current: OpenedInstance<K> | undefined;
 
-  private constructor(kind: K, plugin: Plugin, setup: CommonSetup<object>, base: string) {
+  private constructor(kind: K, plugin: Plugin, setup: CommonSetup<unknown>, base: string) {
     this.kind = kind;
     // Each of its own, since tests of one process run side by side.
     this.instance = `conformance-${++drawn}/${kind}`;
@@ -57,7 +63,7 @@ export class Scene<K extends ContractKind> implements Surroundings {
   static async with<K extends ContractKind>(
     kind: K,
     plugin: Plugin,
-    setup: CommonSetup<object>,
+    setup: CommonSetup<unknown>,
     act: (scene: Scene<K>) => Promise<void>,
   ): Promise<void> {
     const scene = new Scene(kind, plugin, setup, await mkdtemp(path.join(tmpdir(), 'vbs-conformance-')));
@@ -103,7 +109,7 @@ export class Scene<K extends ContractKind> implements Surroundings {
         openNetwork: false,
         commands: {},
         timeLimits: {},
-        config: { ...config },
+        config: { ...keysOf(config) },
       },
       machine,
       store: { id: storeId, knowsPool },
@@ -131,18 +137,15 @@ export class Scene<K extends ContractKind> implements Surroundings {
   }
 
   /** The configuration of an instance beside this one, in a folder of its own. */
-  async otherConfig(): Promise<object> {
+  async otherConfig(): Promise<unknown> {
     const directory = path.join(this.#base, 'other');
     await mkdir(directory, { recursive: true });
-    return this.#setup.config(directory, { ...this.surroundings(), directory });
+    return this.#setup.config(directory, { instance: this.instance, directory, atEnd: (act) => this.atEnd(act) });
   }
 
+  /** The keys that the author gave. */
   get config(): object {
-    return this.#config;
-  }
-
-  surroundings(): Surroundings {
-    return { instance: this.instance, directory: this.directory, atEnd: (act) => this.atEnd(act) };
+    return keysOf(this.#config);
   }
 
   atEnd(act: () => Promise<unknown>): void {
@@ -169,25 +172,20 @@ export class Scene<K extends ContractKind> implements Surroundings {
     return names.filter((name) => name !== 'state' && !name.startsWith('state/')).sort();
   }
 
-  async #clear(): Promise<readonly unknown[]> {
-    const faults: unknown[] = [];
-    const attempt = async (act: () => Promise<unknown>): Promise<void> => {
-      await act().catch((error: unknown) => faults.push(error));
-    };
-    // What the kind's own scene put here comes first: it needs the instance.
-    const [own, given] = [this.#ends.filter((act) => this.#needsInstance.has(act)), this.#ends.filter((act) => !this.#needsInstance.has(act))];
-    for (const act of own.reverse()) await attempt(act);
-    for (const opened of this.#open) await attempt(() => opened.close());
-    for (const act of given.reverse()) await attempt(act);
-    await attempt(() => rm(this.#base, { recursive: true, force: true }));
-    return faults;
-  }
-
-  readonly #needsInstance = new Set<() => Promise<unknown>>();
-
   /** As `atEnd`, while the instance is still open. */
   beforeClose(act: () => Promise<unknown>): void {
-    this.#needsInstance.add(act);
-    this.#ends.push(act);
+    this.#endsBeforeClose.push(act);
+  }
+
+  async #clear(): Promise<readonly unknown[]> {
+    const acts = [
+      ...this.#endsBeforeClose.reverse(),
+      ...[...this.#open].map((opened) => () => opened.close()),
+      ...this.#ends.reverse(),
+      () => rm(this.#base, { recursive: true, force: true }),
+    ];
+    const faults: unknown[] = [];
+    for (const act of acts) await act().catch((error: unknown) => faults.push(error));
+    return faults;
   }
 }

@@ -1,4 +1,4 @@
-import { Secret } from '../contract/secret.js';
+import { isSecret, Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import type { Argument } from '../machine/machine.js';
 import type { CommandPattern, PatternPart } from './pattern.js';
@@ -39,7 +39,7 @@ function fillWord(name: string, word: readonly PatternPart[], values: Readonly<R
       throw refused(name, part.placeholder, "begins with '-', so that the tool would take it for an option");
     if (isList && shown.includes(',')) throw refused(name, part.placeholder, 'holds a comma, which would begin another option');
     text += shown;
-    secret ||= value instanceof Secret;
+    secret ||= isSecret(value);
   }
   return secret ? new Secret(text) : text;
 }
@@ -49,7 +49,7 @@ function textOf(name: string, placeholder: string, value: PlaceholderValue): str
     if (!Number.isSafeInteger(value)) throw refused(name, placeholder, `is ${value}, not a whole number of at most 2^53`);
     return String(value);
   }
-  const text = value instanceof Secret ? value.reveal() : value;
+  const text = isSecret(value) ? value.reveal() : value;
   if (typeof text !== 'string') throw new TypeError(`The value of <${placeholder}> of the command ${name} is neither text nor number.`);
   if (text === '') throw refused(name, placeholder, 'is empty');
   if (text.length > longestValue) throw refused(name, placeholder, `is longer than ${longestValue} characters`);

@@ -1,4 +1,5 @@
 import type { CommandOverride } from '../config/configuration.js';
+import { type ConfigurationFault, pointer } from '../config/fault.js';
 import { nearest } from '../config/nearest.js';
 import { isVbsError } from '../errors.js';
 import type { CommandSet } from './command-set.js';
@@ -9,12 +10,12 @@ export interface OverriddenCommands {
   readonly commands: CommandSet;
   /** The capabilities that went with left-out placeholders. */
   readonly withdrawn: ReadonlySet<string>;
-  /** A sentence for each fault, for CONFIG_INVALID; `commands` is of use only when there is none. */
-  readonly faults: readonly string[];
+  /** For CONFIG_INVALID; `commands` is of use only when there is none. */
+  readonly faults: readonly ConfigurationFault[];
 }
 
 export interface OverrideScope {
-  /** The JSON pointer of the instance, for messages. */
+  /** The JSON pointer of the instance. */
   readonly path: string;
   /** The capabilities of the provider: no other can be withdrawn. */
   readonly capabilities: readonly string[];
@@ -28,21 +29,21 @@ export function applyOverrides(
 ): OverriddenCommands {
   const replaced: Record<string, string> = { ...commands };
   const withdrawn = new Set<string>();
-  const faults: string[] = [];
+  const faults: ConfigurationFault[] = [];
   for (const [name, override] of Object.entries(overrides)) {
-    const at = `${path}/commands/${name}`;
+    const at = pointer(path, 'commands', name);
     const original = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (original === undefined) {
-      faults.push(`${at}: the plugin has no command of this name. ${suggestion(name, Object.keys(commands))}`);
+      faults.push({ path: at, message: `the plugin has no command of this name. ${suggestion(name, Object.keys(commands))}` });
       continue;
     }
-    faults.push(...unknownCapabilities(override, capabilities).map((fault) => `${at}/withdraws: ${fault}`));
+    faults.push(...unknownCapabilities(override, capabilities).map((message) => ({ path: pointer(at, 'withdraws'), message })));
     try {
-      const fault = comparePlaceholders(parsePattern(name, original), parsePattern(name, override.pattern), override);
-      faults.push(...fault.map((text) => `${at}: ${text}`));
+      const messages = comparePlaceholders(parsePattern(name, original), parsePattern(name, override.pattern), override);
+      faults.push(...messages.map((message) => ({ path: at, message })));
     } catch (error) {
       if (!isVbsError(error)) throw error;
-      faults.push(`${at}: ${error.message}`);
+      faults.push({ path: at, message: error.message });
     }
     replaced[name] = override.pattern;
     for (const capability of override.withdraws) withdrawn.add(capability);

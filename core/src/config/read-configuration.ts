@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { Secret } from '../contract/secret.js';
+import { isSecret } from '../contract/secret.js';
 import type { Plugin } from '../plugin/define-plugin.js';
 import type {
   Configuration,
@@ -35,7 +35,7 @@ function isPluginValue(value: unknown): value is Plugin {
 function asPlainText(value: unknown): unknown {
   if (!isPlainObject(value)) return value;
   const { plugins } = value;
-  const database = entriesOf(value.database).map(([key, item]) => [key, item instanceof Secret ? item.toString() : item]);
+  const database = entriesOf(value.database).map(([key, item]) => [key, isSecret(item) ? item.toString() : item]);
   return {
     ...value,
     ...(Array.isArray(plugins) ? { plugins: plugins.map((plugin: unknown) => (isPluginValue(plugin) ? 'a plugin' : plugin)) } : {}),
@@ -54,7 +54,7 @@ async function readDatabase(value: unknown, sources: SecretSources): Promise<Dat
   const connection = await resolveSecrets(own(value, 'connection'), path, sources);
   if (typeof connection === 'string' && URL.canParse(connection) && new URL(connection).password !== '')
     sources.faults.push({ path, message: 'holds a password: give it as { env: NAME } or { file: path }' });
-  return { client: 'pg', connection: connection instanceof Secret ? connection : String(connection) };
+  return { client: 'pg', connection: isSecret(connection) ? connection : String(connection) };
 }
 
 function readStateDirectory(value: unknown, database: DatabaseConfiguration, sources: SecretSources): string {

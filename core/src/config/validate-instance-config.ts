@@ -1,6 +1,6 @@
 import { Ajv2020, type AnySchemaObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { Secret } from '../contract/secret.js';
+import { isSecret, type Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import type { InstanceConfiguration } from './configuration.js';
 import { type ConfigurationFault, pointer } from './fault.js';
@@ -47,7 +47,7 @@ function markWriteOnly(marked: boolean, data: unknown, _schema?: unknown, contex
 
 /** A copy for the validator: each Secret as its text, remembered by its place. Values that are no plain data stay what they are. */
 function revealed(value: unknown, at: string, secrets: Map<string, Secret>): unknown {
-  if (value instanceof Secret) {
+  if (isSecret(value)) {
     secrets.set(at, value);
     return value.reveal();
   }
@@ -67,7 +67,7 @@ function concealed(value: unknown, at: string, secrets: ReadonlyMap<string, Secr
 /**
  * Validates the plugin's own keys of an instance by its provider's schema, and fills in the schema's defaults. A Secret counts as
  * the text it holds (so `minLength` and `pattern` hold for it) and stays a Secret; where the schema says `writeOnly`, a text that
- * is no Secret is a fault.
+ * is no Secret is a fault, and everywhere else a Secret is one: the plugin expects plain data there.
  * @throws PLUGIN_INVALID: the schema itself is not legal under Ajv's strict mode (JSON Schema 2020-12).
  */
 export function validateInstanceConfig(schema: object, instance: InstanceConfiguration): ValidatedConfig {
@@ -77,10 +77,17 @@ export function validateInstanceConfig(schema: object, instance: InstanceConfigu
   writeOnlyPaths = new Set();
   const legal = validate(copy);
   const plain = [...writeOnlyPaths].filter((path) => !secrets.has(path));
-  const errors = legal ? [] : (validate.errors ?? []);
+  const unmarked = new Set([...secrets.keys()].filter((path) => !writeOnlyPaths.has(path)));
+  // What is wrong with the text of a secret that cannot stand there is beside the point.
+  const errors = legal ? [] : (validate.errors ?? []).filter(({ instancePath }) => !unmarked.has(instancePath));
+  const found = schemaFaults(errors, { schema, at: instance.path, otherKeys: reservedKeys, secretPaths: new Set(secrets.keys()) });
+  const told = new Set(found.map(({ path }) => path));
   const faults = [
-    ...schemaFaults(errors, { schema, at: instance.path, otherKeys: reservedKeys, secretPaths: new Set(secrets.keys()) }),
+    ...found,
     ...plain.map((path) => ({ path: instance.path + path, message: 'is a secret: give it as { env: NAME } or { file: path }' })),
+    ...[...unmarked]
+      .map((path) => ({ path: instance.path + path, message: 'takes no secret: the plugin expects its value in plain text' }))
+      .filter(({ path }) => !told.has(path)),
   ];
   // Ajv's errors hold what they complain about, in clear.
   validate.errors = null;

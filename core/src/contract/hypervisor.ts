@@ -34,8 +34,8 @@ export interface AttachedDevice {
   readonly source?: DeviceSource;
   readonly access: Access;
   /**
-   * `changing`: on its way in or out, or with nothing behind it; neither there nor gone. A disk whose guest was asked to let it go and
-   * has not is `attached`: the guest may use it for ever.
+   * `changing`: on its way in or out, or with nothing behind it; neither there nor gone. A disk whose guest was asked and has not let go
+   * is `attached`.
    */
   readonly state: 'attached' | 'changing';
 }
@@ -78,8 +78,9 @@ export interface HypervisorCapabilities {
   'read-only': object;
   freeze: {
     /**
-     * Flushes, and holds the guest's writes back from its answer on until `thawVm` or, at the latest, for `limitMs` milliseconds, also
-     * when this process ends. Of a VM that is frozen already the limit counts anew.
+     * Flushes, and holds the guest's writes back from its answer on until `thawVm` or, at the latest, for `limitMs` milliseconds. Of a
+     * VM that is frozen already the limit counts anew.
+     * @throws OUT_OF_RANGE: `limitMs` is no whole number of at least 1, or longer than this hypervisor can hold (`context.field`).
      */
     freezeVm(call: Call, request: { readonly vm: string; readonly limitMs: number }): Promise<void>;
     thawVm(call: Call, request: { readonly vm: string }): Promise<void>;

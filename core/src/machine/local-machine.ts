@@ -1,5 +1,5 @@
 import type { Call, Logger } from '../contract/call.js';
-import { Secret } from '../contract/secret.js';
+import { isSecret, type Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import { Guards } from './guard.js';
 import { LongRunningCommands } from './long-running.js';
@@ -107,7 +107,7 @@ class ExecaLocalMachine implements LocalMachine {
 
 function requireArguments(command: readonly [string, ...Argument[]]): void {
   command.forEach((word, index) => {
-    const text: unknown = word instanceof Secret ? word.reveal() : word;
+    const text: unknown = isSecret(word) ? word.reveal() : word;
     if (typeof text !== 'string') throw new TypeError(`Argument ${index} of ${command[0]} is no text.`);
     if (!text.includes('\0') && (index > 0 || text !== '')) return;
     throw new VbsError('INVALID_ARGUMENT', `Argument ${index} of a command is empty or holds a NUL, which no command can take.`, {

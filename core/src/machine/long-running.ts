@@ -3,7 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Call, Logger } from '../contract/call.js';
-import { Secret } from '../contract/secret.js';
+import { isSecret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import { commandError, startError } from './command-errors.js';
 import { endProcess } from './end-process.js';
@@ -83,7 +83,7 @@ export class LongRunningCommands {
     try {
       const subprocess = execa(
         tool,
-        words.map((word) => (word instanceof Secret ? word.reveal() : word)),
+        words.map((word) => (isSecret(word) ? word.reveal() : word)),
         {
           stdio: ['ignore', asDescriptor(log.fd), asDescriptor(log.fd)],
           cwd: '/',

@@ -1,4 +1,4 @@
-import { Secret } from '../contract/secret.js';
+import { isSecret, type Secret } from '../contract/secret.js';
 import type { Argument } from './machine.js';
 
 /** Shows a command and what came of it without the text of its secrets. */
@@ -11,7 +11,7 @@ export interface Redactor {
 
 /** A redactor for a command and the text of its standard input. */
 export function redactorOf(command: readonly Argument[], input?: string | Secret): Redactor {
-  const secrets = [...command, input].filter((value) => value instanceof Secret);
+  const secrets = [...command, input].filter(isSecret);
   // A tool may print only one line of a secret, or trim it.
   const texts = secrets.flatMap((secret) => [secret.reveal(), ...secret.reveal().split(/\r?\n/)]).flatMap((text) => [text, text.trim()]);
   const longestFirst = [...new Set(texts)].filter((text) => text !== '').sort((a, b) => b.length - a.length);

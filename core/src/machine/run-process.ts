@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { Call } from '../contract/call.js';
-import { Secret } from '../contract/secret.js';
+import { isSecret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import { type CommandEnd, commandError, startError } from './command-errors.js';
 import { endGroup } from './end-process.js';
@@ -32,7 +32,7 @@ const turnMs = 10;
 const quietTurns = 20;
 const mostTurns = 300;
 
-const reveal = (text: Argument): string => (text instanceof Secret ? text.reveal() : text);
+const reveal = (text: Argument): string => (isSecret(text) ? text.reveal() : text);
 
 /** Why a command was ended before its own end. */
 interface Stop {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
-import { Secret } from '../contract/secret.js';
+import { isSecret, type Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import { fileError, withFileErrors } from './file-errors.js';
 import { writeWhole } from './write-whole.js';
@@ -56,7 +56,7 @@ async function readUpTo(path: string, most: number): Promise<Buffer> {
 
 export async function writeSmallFile(path: string, text: string | Secret, mode = 0o600): Promise<void> {
   requireAbsolute(path);
-  await withFileErrors(path, 'write', () => writeWhole(path, text instanceof Secret ? text.reveal() : text, mode));
+  await withFileErrors(path, 'write', () => writeWhole(path, isSecret(text) ? text.reveal() : text, mode));
 }
 
 export async function listNames(path: string): Promise<readonly string[]> {

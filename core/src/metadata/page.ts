@@ -20,7 +20,11 @@ const maxLimit = 1000;
 
 function limitOf({ limit = defaultLimit }: PageRequest): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= maxLimit) return limit;
-  throw new VbsError('OUT_OF_RANGE', `limit must be a whole number from 1 to ${maxLimit}`, { context: { field: 'limit' } });
+  throw new VbsError(
+    typeof limit === 'number' ? 'OUT_OF_RANGE' : 'INVALID_ARGUMENT',
+    `limit must be a whole number from 1 to ${maxLimit}`,
+    { context: { field: 'limit' } },
+  );
 }
 
 function positionOf({ cursor }: PageRequest): number {

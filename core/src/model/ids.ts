@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { VbsError } from '../errors.js';
+import { shown } from './shown.js';
 
 /** The prefix of each kind of id. */
 export const idPrefixes = { volume: 'vol', snapshot: 'snap', attachment: 'att', export: 'exp', operation: 'op' } as const;
@@ -22,10 +23,9 @@ export function isId(kind: IdKind, value: string): boolean {
 /** The id, if it has the form of its kind. @throws INVALID_ARGUMENT */
 export function requireId(kind: IdKind, value: unknown, field: string): string {
   if (typeof value === 'string' && isId(kind, value)) return value;
-  const shown = typeof value === 'string' ? `"${value.slice(0, 40)}"` : String(value).slice(0, 40);
   throw new VbsError(
     'INVALID_ARGUMENT',
-    `${field} must be the id of a ${kind}, ${idPrefixes[kind]}- and ${digits} hex digits; got ${shown}`,
+    `${field} must be the id of ${/^[aeo]/.test(kind) ? 'an' : 'a'} ${kind}, ${idPrefixes[kind]}- and ${digits} hex digits; got ${shown(value)}`,
     { context: { field } },
   );
 }

@@ -1,23 +1,25 @@
 import { VbsError } from '../errors.js';
+import { shown } from './shown.js';
 
-const units: Readonly<Record<string, number>> = {
-  '': 1,
-  B: 1,
-  KIB: 2 ** 10,
-  MIB: 2 ** 20,
-  GIB: 2 ** 30,
-  TIB: 2 ** 40,
-  PIB: 2 ** 50,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-  PB: 1e15,
+const units: Readonly<Record<string, bigint>> = {
+  '': 1n,
+  B: 1n,
+  KIB: 2n ** 10n,
+  MIB: 2n ** 20n,
+  GIB: 2n ** 30n,
+  TIB: 2n ** 40n,
+  PIB: 2n ** 50n,
+  KB: 10n ** 3n,
+  MB: 10n ** 6n,
+  GB: 10n ** 9n,
+  TB: 10n ** 12n,
+  PB: 10n ** 15n,
 };
+const longestText = 64;
 const legal = 'a whole number of bytes, or a text such as "64MiB", "5GiB" or "1.5TB" (B, KiB, MiB, GiB, TiB, PiB, KB, MB, GB, TB, PB)';
 
 function fault(code: 'INVALID_ARGUMENT' | 'OUT_OF_RANGE', field: string, value: unknown, why: string): VbsError {
-  return new VbsError(code, `${field}: ${why}; it must be ${legal}`, { context: { field, value: String(value).slice(0, 40) } });
+  return new VbsError(code, `${field}: ${why}; it must be ${legal}`, { context: { field, value: shown(value) } });
 }
 
 /**
@@ -33,11 +35,16 @@ export function parseSize(value: unknown, field = 'size'): number {
   return bytes;
 }
 
+/** Counts in whole numbers, for binary fractions would miss decimal ones: 1.005 × 1000 is not 1005. */
 function bytesOfText(text: string, field: string): number {
-  const match = /^([+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?) ?([A-Za-z]{0,3})$/.exec(text.slice(0, 64).trim());
-  const unit = units[(match?.[2] ?? '-').toUpperCase()];
-  if (match === null || unit === undefined) throw fault('INVALID_ARGUMENT', field, text, 'is not a size');
-  return Number(match[1]) * unit;
+  const match = text.length > longestText ? null : /^([+-]?)([0-9]{1,20})(?:\.([0-9]{1,12}))? ?([A-Za-z]{0,3})$/.exec(text.trim());
+  const [, sign, whole = '', fraction = '', name = '-'] = match ?? [];
+  const unit = units[name.toUpperCase()];
+  if (unit === undefined) throw fault('INVALID_ARGUMENT', field, text, 'is not a size');
+  const parts = 10n ** BigInt(fraction.length);
+  const scaled = BigInt(whole + fraction) * unit;
+  if (scaled % parts !== 0n) throw fault('INVALID_ARGUMENT', field, text, 'is not a whole number of bytes');
+  return Number(sign === '-' ? -scaled / parts : scaled / parts);
 }
 
 /** `bytes` rounded up to a multiple of `granularity`. @throws OUT_OF_RANGE: above 2^53 - 1. */

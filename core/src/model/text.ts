@@ -1,4 +1,5 @@
 import { VbsError } from '../errors.js';
+import { hiddenCharacters, withoutHidden } from './shown.js';
 
 /** The most bytes of UTF-8 that a comment may have. */
 export const maxCommentBytes = 1024;
@@ -6,9 +7,6 @@ export const maxCommentBytes = 1024;
 function invalid(field: string, why: string): VbsError {
   return new VbsError('INVALID_ARGUMENT', `${field} ${why}`, { context: { field } });
 }
-
-// Everything that could move a terminal's cursor, split a log line or hide in one.
-const controlCharacters = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
 /** A one-line text of bounded length. @throws INVALID_ARGUMENT */
 export function requireText(
@@ -19,7 +17,7 @@ export function requireText(
   if (typeof value !== 'string') throw invalid(field, 'must be a text');
   if (!allowEmpty && value === '') throw invalid(field, 'must not be empty');
   if (value.length > maxBytes || Buffer.byteLength(value) > maxBytes) throw invalid(field, `must have at most ${maxBytes} bytes`);
-  if (controlCharacters.test(value)) throw invalid(field, 'must not have control characters');
+  if (hiddenCharacters.test(value)) throw invalid(field, 'must not have control characters, or marks that turn the direction of writing');
   return value;
 }
 
@@ -44,8 +42,9 @@ export function requireDevice(value: unknown): string {
 }
 
 /** Refuses keys that the request does not have, so that a misspelt field never goes unseen. @throws INVALID_ARGUMENT */
-export function requireFields(request: unknown, fields: readonly string[]): void {
-  if (typeof request !== 'object' || request === null) throw invalid('request', 'must be an object');
+export function requireFields(request: unknown, fields: readonly string[], what: 'request' | 'options' = 'request'): void {
+  if (typeof request !== 'object' || request === null || Array.isArray(request)) throw invalid(what, 'must be an object');
   const unknownField = Object.keys(request).find((key) => !fields.includes(key));
-  if (unknownField !== undefined) throw invalid(unknownField.slice(0, 64), `is not a field of this request; it has ${fields.join(', ')}`);
+  if (unknownField === undefined) return;
+  throw invalid(withoutHidden(unknownField), `is not a field of this call's ${what}; there are ${fields.join(', ')}`);
 }

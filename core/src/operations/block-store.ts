@@ -189,7 +189,7 @@ export class BlockStore implements AsyncDisposable {
   }
 
   /** What an operation has done, step by step. */
-  describeJournal(operationId: string): Promise<readonly JournalEntry[]> {
+  async describeJournal(operationId: string): Promise<readonly JournalEntry[]> {
     return this.#services.queries.journal(requireId('operation', operationId, 'operationId'));
   }
 
@@ -199,15 +199,15 @@ export class BlockStore implements AsyncDisposable {
   }
 
   /** Waits until an operation has ended. @throws its error, when it failed or is stuck. */
-  async waitForOperation(operationId: string, { signal, onProgress }: Pick<CallOptions, 'signal' | 'onProgress'> = {}): Promise<Operation> {
-    resultOf(await this.#services.engine.wait(requireId('operation', operationId, 'operationId'), { signal, onProgress }));
+  async waitForOperation(operationId: string, options: Pick<CallOptions, 'signal' | 'onProgress'> = {}): Promise<Operation> {
+    resultOf(await this.#services.engine.wait(requireId('operation', operationId, 'operationId'), waitOptions(options)));
     return this.#operation(operationId);
   }
 
   /** Tries a stuck operation now, and answers how it stands then. */
   async retryOperation(operationId: string): Promise<Operation> {
     const { engine, recover } = this.#services;
-    const before = await this.#operation(operationId);
+    const before = await this.#operation(requireId('operation', operationId, 'operationId'));
     if (before.state === 'stuck') {
       await recover([operationId]);
       await engine.wait(operationId);

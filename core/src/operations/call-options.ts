@@ -22,31 +22,36 @@ export interface CallOptions {
   readonly onOperation?: (operationId: string) => void;
 }
 
-const fields = [
-  'signal',
-  'wait',
-  'clientToken',
-  'onProgress',
-  'ifBusy',
-  'deadlineMs',
-  'onOperation',
-] as const satisfies (keyof CallOptions)[];
+const isFunction = (value: unknown): boolean => typeof value === 'function';
 
-/** What a client token and a deadline mean for the journal. @throws INVALID_ARGUMENT, OUT_OF_RANGE: one of the options is not legal. */
+/** What each option must be, beside undefined. */
+const legal: { readonly [K in keyof CallOptions]-?: readonly [isLegal: (value: unknown) => boolean, what: string] } = {
+  signal: [(value) => value instanceof AbortSignal, 'an AbortSignal'],
+  wait: [(value) => typeof value === 'boolean', 'true or false'],
+  clientToken: [(value) => typeof value === 'string', 'a text'],
+  onProgress: [isFunction, 'a function'],
+  ifBusy: [(value) => value === 'abort' || value === 'wait', 'abort or wait'],
+  deadlineMs: [(value) => typeof value === 'number', 'a number of milliseconds'],
+  onOperation: [isFunction, 'a function'],
+};
+
+function requireOptions(options: CallOptions): void {
+  requireFields(options, Object.keys(legal), 'options');
+  for (const [field, [isLegal, what]] of Object.entries(legal)) {
+    const value: unknown = options[field as keyof CallOptions];
+    if (value !== undefined && !isLegal(value)) throw new VbsError('INVALID_ARGUMENT', `${field} must be ${what}`, { context: { field } });
+  }
+}
+
+/** What a client token and a deadline mean for the journal. @throws INVALID_ARGUMENT, OUT_OF_RANGE: an option is not legal. */
 export function journalOptions(
   options: CallOptions,
   request: unknown,
   now: number,
 ): { readonly clientToken?: ClientToken; readonly deadlineAt?: number } {
-  requireFields(options, fields);
-  const { clientToken, deadlineMs, ifBusy, wait } = options;
-  if (wait !== undefined && typeof wait !== 'boolean') {
-    throw new VbsError('INVALID_ARGUMENT', 'wait must be true or false', { context: { field: 'wait' } });
-  }
-  if (ifBusy !== undefined && ifBusy !== 'abort' && ifBusy !== 'wait') {
-    throw new VbsError('INVALID_ARGUMENT', 'ifBusy must be abort or wait', { context: { field: 'ifBusy' } });
-  }
-  if (deadlineMs !== undefined && !(Number.isSafeInteger(deadlineMs) && deadlineMs > 0)) {
+  requireOptions(options);
+  const { clientToken, deadlineMs } = options;
+  if (deadlineMs !== undefined && !(deadlineMs > 0 && Number.isSafeInteger(deadlineMs) && Number.isSafeInteger(now + deadlineMs))) {
     throw new VbsError('OUT_OF_RANGE', 'deadlineMs must be a whole number of milliseconds above 0', { context: { field: 'deadlineMs' } });
   }
   return {
@@ -75,8 +80,17 @@ export function waitOptions({ signal, onProgress }: CallOptions): WaitOptions {
 
 /** The same for the same request, whatever the order of its fields. */
 function fingerprintOf(request: unknown): string {
-  const fields = Object.entries(request as Record<string, unknown>).filter(([, value]) => value !== undefined);
-  return createHash('sha256')
-    .update(JSON.stringify(fields.sort(([one], [other]) => (one < other ? -1 : 1))))
-    .digest('hex');
+  return createHash('sha256').update(canonicalText(request)).digest('hex');
+}
+
+function canonicalText(request: unknown): string {
+  try {
+    const fields = Object.entries(request as Record<string, unknown>).filter(([, value]) => value !== undefined);
+    return JSON.stringify(fields.sort(([one], [other]) => (one < other ? -1 : 1)));
+  } catch (cause) {
+    throw new VbsError('INVALID_ARGUMENT', 'request must be an object of texts, numbers, true, false and null', {
+      context: { field: 'request' },
+      cause,
+    });
+  }
 }

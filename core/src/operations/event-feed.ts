@@ -25,7 +25,11 @@ export class EventFeed {
     readonly signal?: AbortSignal;
   }): AsyncGenerator<StoreEvent, void, undefined> {
     if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
-      throw new VbsError('OUT_OF_RANGE', 'after must be the sequence of an event, a whole number', { context: { field: 'after' } });
+      throw new VbsError(
+        typeof after === 'number' ? 'OUT_OF_RANGE' : 'INVALID_ARGUMENT',
+        'after must be the sequence of an event, a whole number',
+        { context: { field: 'after' } },
+      );
     }
     const ended = signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed]);
     let last = after ?? (await lastEventSequence(this.#store.db));

@@ -8,7 +8,8 @@ import { type Page, type PageRequest, readPage } from '../metadata/page.js';
 import { type SnapshotRecord, snapshotStates, snapshots } from '../metadata/snapshots.js';
 import type { Table } from '../metadata/table.js';
 import { type VolumeRecord, volumeStates, volumes } from '../metadata/volumes.js';
-import { type IdKind, requireId } from '../model/ids.js';
+import { type IdKind, isId, requireId } from '../model/ids.js';
+import { shown } from '../model/shown.js';
 import { requireFields } from '../model/text.js';
 import { viewAttachments, viewOperation, viewSnapshot, viewVolumes } from './views.js';
 
@@ -21,6 +22,8 @@ export interface DescribeRequest extends PageRequest {
 
 const fields = ['ids', 'state', 'limit', 'cursor'];
 const maxIds = 1_000;
+/** How many missing ids a message names; the context has all. */
+const namedIds = 10;
 
 /** One entry of an operation's journal. */
 export interface JournalEntry {
@@ -52,19 +55,22 @@ export class Queries {
     return { ...page, items: page.items.map(viewSnapshot) };
   }
 
-  async attachments({ volumeId, ...request }: DescribeRequest & { readonly volumeId?: string } = {}): Promise<Page<Attachment>> {
-    requireFields(request, fields);
+  async attachments(request: DescribeRequest & { readonly volumeId?: string } = {}): Promise<Page<Attachment>> {
+    requireFields(request, [...fields, 'volumeId']);
+    const { volumeId, ...rest } = request;
     const ofVolume = volumeId === undefined ? undefined : requireId('volume', volumeId, 'volumeId');
-    const page = await this.#page<AttachmentRecord>(attachments, 'attachment', attachmentStates, request, (query) =>
+    const page = await this.#page<AttachmentRecord>(attachments, 'attachment', attachmentStates, rest, (query) =>
       ofVolume === undefined ? query : query.where({ volume_id: ofVolume }),
     );
     return { ...page, items: await viewAttachments(this.#store.db, page.items) };
   }
 
-  async operations({ resourceId, ...request }: DescribeRequest & { readonly resourceId?: string } = {}): Promise<Page<Operation>> {
-    requireFields(request, fields);
-    const page = await this.#page<OperationRecord>(operations, 'operation', operationStates, request, (query) =>
-      resourceId === undefined ? query : query.where({ resource_id: resourceId }),
+  async operations(request: DescribeRequest & { readonly resourceId?: string } = {}): Promise<Page<Operation>> {
+    requireFields(request, [...fields, 'resourceId']);
+    const { resourceId, ...rest } = request;
+    const ofResource = resourceId === undefined ? undefined : requireResourceId(resourceId);
+    const page = await this.#page<OperationRecord>(operations, 'operation', operationStates, rest, (query) =>
+      ofResource === undefined ? query : query.where({ resource_id: ofResource }),
     );
     return { ...page, items: page.items.map((record) => viewOperation(record, this.#stepName)) };
   }
@@ -98,8 +104,9 @@ export class Queries {
   }
 
   async #existing<R extends { readonly id: string }>(table: Table<R>, kind: IdKind, ids: readonly string[]): Promise<readonly string[]> {
-    if (!Array.isArray(ids) || ids.length > maxIds)
-      throw new VbsError('OUT_OF_RANGE', `ids must be a list of at most ${maxIds} ids`, { context: { field: 'ids' } });
+    if (!Array.isArray(ids)) throw new VbsError('INVALID_ARGUMENT', 'ids must be a list of ids', { context: { field: 'ids' } });
+    if (ids.length > maxIds)
+      throw new VbsError('OUT_OF_RANGE', `ids must be at most ${maxIds}; ask for more in several calls`, { context: { field: 'ids' } });
     ids.forEach((id, index) => {
       requireId(kind, id, `ids[${index}]`);
     });
@@ -108,9 +115,17 @@ export class Queries {
     const missing = ids.filter((id) => !known.has(id));
     const [first] = missing;
     if (first === undefined) return ids;
-    throw new VbsError('NOT_FOUND', `there is no ${kind} ${missing.join(', ')}`, {
+    const others = missing.length > namedIds ? `, and ${missing.length - namedIds} more` : '';
+    throw new VbsError('NOT_FOUND', `there is no ${kind} ${missing.slice(0, namedIds).join(', ')}${others}`, {
       resource: first,
       context: { field: 'ids', ids: missing },
     });
   }
+}
+
+function requireResourceId(value: unknown): string {
+  if (typeof value === 'string' && (['volume', 'snapshot', 'attachment'] as const).some((kind) => isId(kind, value))) return value;
+  throw new VbsError('INVALID_ARGUMENT', `resourceId must be the id of a volume, a snapshot or an attachment; got ${shown(value)}`, {
+    context: { field: 'resourceId' },
+  });
 }

@@ -64,16 +64,28 @@ const ownFaults: { readonly [K in ContractKind]: (provider: Fields) => string[] 
 
 function providerFaults(kind: ContractKind, provider: unknown): string[] {
   if (!isFields(provider)) return ['must be an object'];
-  const { configSchema, commands, open } = provider;
+  const { commands, open } = provider;
   const commandsFit = commands === undefined || (isFields(commands) && Object.values(commands).every((text) => typeof text === 'string'));
   return [
-    ...(isFields(configSchema) ? [] : ['configSchema must be a JSON Schema']),
+    ...configSchemaFaults(provider),
     ...capabilityFaults(kind, provider),
     ...oneOfFault(provider, 'machine', ['any', 'local']),
     ...(commandsFit ? [] : ['commands must be patterns (text) by name']),
     ...(typeof open === 'function' ? [] : ['open must be a function']),
     ...ownFaults[kind](provider),
   ];
+}
+
+const compositions = ['$ref', '$dynamicRef', 'allOf', 'anyOf', 'oneOf'];
+
+/** A schema that describes an object itself says that it knows all of its keys; one that only refers to others leaves that to them. */
+function configSchemaFaults({ configSchema }: Fields): string[] {
+  if (!isFields(configSchema)) return ['configSchema must be a JSON Schema'];
+  if (configSchema.additionalProperties === false || configSchema.unevaluatedProperties === false) return [];
+  const describes = 'type' in configSchema || 'properties' in configSchema || !compositions.some((keyword) => keyword in configSchema);
+  return describes
+    ? ['configSchema must say additionalProperties: false (or unevaluatedProperties: false), or misspelt keys would be swallowed']
+    : [];
 }
 
 function isKind(name: string): name is ContractKind {

@@ -2,7 +2,6 @@ import type { CommandSet } from '../command/command-set.js';
 import { applyOverrides } from '../command/overrides.js';
 import type { InstanceConfiguration } from '../config/configuration.js';
 import type { ConfigurationFault } from '../config/fault.js';
-import { pointer } from '../config/fault.js';
 import { validateInstanceConfig } from '../config/validate-instance-config.js';
 import type { ContractKind } from '../contract/method-facts.js';
 import type { LocalMachine, Machine } from '../machine/machine.js';
@@ -34,12 +33,6 @@ function isLocal(machine: Machine): machine is LocalMachine {
 function providerOf<K extends ContractKind>(plugin: Plugin, kind: K): ContractTypes[K]['provider'] | undefined {
   const provides: { readonly [P in ContractKind]?: ContractTypes[P]['provider'] } = plugin.provides;
   return provides[kind];
-}
-
-/** Faults of overrides say first which command they are about, by its whole path. */
-function overrideFaults(faults: readonly string[], path: string): ConfigurationFault[] {
-  const at = pointer(path, 'commands');
-  return faults.map((fault) => ({ path: at, message: fault.startsWith(`${at}/`) ? fault.slice(at.length + 1) : fault }));
 }
 
 /**
@@ -76,7 +69,7 @@ export function prepareInstance<K extends ContractKind>(
     path,
     capabilities: provider.capabilities,
   });
-  const faults = [...machineFaults, ...configFaults, ...overrideFaults(commandFaults, path)];
+  const faults = [...machineFaults, ...configFaults, ...commandFaults];
   if (faults.length > 0) return { faults };
   return {
     prepared: { kind, pluginName: plugin.name, provider, configuration, machine, config, commands, withdrawn },

@@ -2,14 +2,13 @@
  * What Node.js cannot do by itself and Linux can, called in libc: locks that the kernel frees (flock(2)), the holes of sparse
  * files (lseek(2) SEEK_DATA and SEEK_HOLE, fallocate(2)).
  */
-import { promisify } from 'node:util';
 import koffi from 'koffi';
+import pLimit from 'p-limit';
 
 const libc = koffi.load('libc.so.6');
 const flock = libc.func('int flock(int fd, int operation)');
 const lseek = libc.func('int64_t lseek64(int fd, int64_t offset, int whence)');
 const fallocate = libc.func('int fallocate64(int fd, int mode, int64_t offset, int64_t length)');
-const fallocateAsync = promisify(fallocate.async) as (fd: number, mode: number, offset: number, length: number) => Promise<number>;
 
 const lockOperation = { shared: 1, exclusive: 2 } as const;
 const withoutWaiting = 4;
@@ -59,10 +58,25 @@ export function nextData(fd: number, from: number): Extent | null {
   return { offset, length: end - offset };
 }
 
-async function allocate(fd: number, mode: number, { offset, length }: Extent): Promise<void> {
-  if ((await fallocateAsync(fd, mode, offset, length)) === 0) return;
-  // errno belongs to the thread that made the call: ask once more on this one.
-  if (fallocate(fd, mode, offset, length) !== 0) throw systemError('fallocate');
+/**
+ * More at once would only wait for a thread of libuv, in front of other work, and koffi refuses the 257th. Those who call bound how
+ * many wait here.
+ */
+const allocating = pLimit(4);
+
+function allocateNow(fd: number, mode: number, { offset, length }: Extent): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fallocate.async(fd, mode, offset, length, (error: unknown, result: number) => {
+      if (error !== null && error !== undefined) reject(error);
+      else if (result === 0) resolve();
+      // Only here, and only until the callback ends, errno is that of the thread that made the call (koffi 3.2).
+      else reject(systemError('fallocate'));
+    });
+  });
+}
+
+function allocate(fd: number, mode: number, extent: Extent): Promise<void> {
+  return allocating(() => allocateNow(fd, mode, extent));
 }
 
 /** Gives an extent's room back; it then reads zeros. @throws an error with `code` EOPNOTSUPP where the file system cannot. */

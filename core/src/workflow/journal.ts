@@ -83,15 +83,18 @@ export class Journal {
 
   /**
    * Begins an operation: leases, epoch, claims, and the intent of its first step, in one transaction. Answers the operation of
-   * an earlier call with the same client token instead, where there is one.
+   * an earlier call with the same client token instead, where there is one. `born` is told the new operation's id before
+   * anybody can find it in the journal.
    * @throws ResourceBusy. ALREADY_EXISTS: the token was used with another request.
    */
-  begin<P, O extends object>(plan: OperationPlan<P, O>): Promise<BegunOperation> {
+  begin<P, O extends object>(plan: OperationPlan<P, O>, born: (id: string) => void = () => undefined): Promise<BegunOperation> {
     this.#lease.requireHeld();
     return this.#store.transaction(async (tx) => {
       const earlier = await operationOfToken(tx, plan.workflow.kind, plan.clientToken);
       if (earlier !== null) return { record: earlier, repeated: true };
-      return { record: await this.#insert(tx, plan), repeated: false };
+      const record = await this.#insert(tx, plan);
+      born(record.id);
+      return { record, repeated: false };
     });
   }
 

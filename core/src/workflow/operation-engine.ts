@@ -37,6 +37,8 @@ export class OperationEngine {
   readonly #settleGuards: RunOptions['settleGuards'];
   readonly #now: () => number;
   readonly #running = new Map<string, Running>();
+  /** In the journal, and about to be launched. */
+  readonly #beginning = new Set<string>();
   /** Calls that outlived their time limit, by operation (safety B2). */
   readonly #unsettled = new Map<string, Promise<void>>();
   readonly #leave = new AbortController();
@@ -76,9 +78,7 @@ export class OperationEngine {
     for (;;) {
       this.#requireOpen();
       try {
-        const begun = await this.#journal.begin(plan);
-        if (!begun.repeated) this.launch(begun.record, false);
-        return begun;
+        return await this.#begin(plan);
       } catch (error) {
         if (error instanceof Fenced)
           throw new VbsError('UNAVAILABLE', 'this process could not renew its lease; try again', { cause: error });
@@ -86,6 +86,20 @@ export class OperationEngine {
         await this.#untilFree(error.holder, AbortSignal.any([limit, ...(busy.signal === undefined ? [] : [busy.signal])]));
         busy.signal?.throwIfAborted();
       }
+    }
+  }
+
+  async #begin<P, O extends object>(plan: OperationPlan<P, O>): Promise<BegunOperation> {
+    const born: string[] = [];
+    try {
+      const begun = await this.#journal.begin(plan, (id) => {
+        born.push(id);
+        this.#beginning.add(id);
+      });
+      if (!begun.repeated) this.launch(begun.record, false);
+      return begun;
+    } finally {
+      for (const id of born) this.#beginning.delete(id);
     }
   }
 
@@ -148,9 +162,9 @@ export class OperationEngine {
     void settled.finally(() => this.#unsettled.delete(operationId));
   }
 
-  /** Whether this process works on an operation, or waits for a call of it that outlived its time limit. */
+  /** Whether this process works on an operation, begins it, or waits for a call of it that outlived its time limit. */
   isBusyWith(operationId: string): boolean {
-    return this.#running.has(operationId) || this.#unsettled.has(operationId);
+    return this.#beginning.has(operationId) || this.#running.has(operationId) || this.#unsettled.has(operationId);
   }
 
   /** The operation once it has ended or is stuck. @throws the reason of the signal, when that comes first. */

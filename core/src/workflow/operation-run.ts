@@ -16,7 +16,7 @@ type Output = Readonly<Record<string, unknown>>;
 type Turn =
   | { readonly turn: 'next'; readonly output: Output }
   | { readonly turn: 'back'; readonly error: VbsError /** The step itself left nothing behind. */; readonly skipOwn: boolean }
-  | { readonly turn: 'stuck'; readonly error: VbsError; readonly reason: string; readonly settled?: Promise<void> | undefined };
+  | { readonly turn: 'stuck'; readonly error: VbsError; readonly reason: string };
 
 /** What a step that went on leaves of the tries before. */
 const cleared = { error: null, reason: null, attempts: 0, nextTryAt: null } as const;
@@ -50,6 +50,7 @@ export class OperationRun {
     this.#options = options;
     this.#steps = workflow.steps(record.params);
     this.#progress = new ProgressJournal(options.journal, () => this.#record);
+    this.#cancelIfRequested();
   }
 
   get record(): OperationRecord {
@@ -96,19 +97,20 @@ export class OperationRun {
     await this.#turnBack(turn.error, turn.skipOwn);
   }
 
-  /** Does the present step, whose intent is journalled. */
-  async #do(): Promise<Turn> {
+  /** Does the present step, whose intent is journalled; `again`: it may have acted before. */
+  async #do(again = false): Promise<Turn> {
     const step = this.#step;
-    if (this.#cancel.signal.aborted && this.#mayGoBack) return { turn: 'back', error: this.#cancelError, skipOwn: true };
+    const mayTurn = this.#mayGoBack && !(again && step.changes && step.undo === 'irreversible');
+    if (this.#cancel.signal.aborted && mayTurn) return { turn: 'back', error: this.#cancelError, skipOwn: true };
     this.#options.log.debug({ operationId: this.#record.id, step: step.name }, 'step begins');
     const tried = await attempt(() => step.do(this.#context()));
     if (tried.outcome === 'done') return { turn: 'next', output: tried.value };
+    this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
     this.#leaveIfAsked();
     const { error } = tried;
     await this.#write({}, [{ step: step.name, act: 'do', outcome: tried.outcome, detail: error.toJSON() }]);
     if (tried.outcome === 'failed') return this.#afterFailure(step, error);
-    if (tried.settled !== undefined)
-      return { turn: 'stuck', error, reason: `${step.name}: the call has not ended`, settled: tried.settled };
+    if (this.settled !== undefined) return { turn: 'stuck', error, reason: `${step.name}: the call has not ended` };
     if (!step.changes) return this.#afterFailure(step, error);
     return this.#afterUnknown(step, error);
   }
@@ -121,7 +123,7 @@ export class OperationRun {
   }
 
   async #afterUnknown(step: AnyChangeStep, error: VbsError): Promise<Turn> {
-    const seen = await look(step, this.#context());
+    const seen = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (seen.effect === 'present') return { turn: 'next', output: seen.value };
     if (step.onFailure === 'note') return this.#note(step, error);
@@ -146,14 +148,14 @@ export class OperationRun {
       this.#record.error === null
         ? new VbsError('ABORTED', `interrupted at ${step.name} when the process that ran it ended`, { resource: this.#record.resourceId })
         : fromSerialized(this.#record.error);
-    if (!step.changes) return forward ? this.#do() : { turn: 'back', error: interrupted, skipOwn: true };
+    if (!step.changes) return forward ? this.#do(true) : { turn: 'back', error: interrupted, skipOwn: true };
     if (index < commit && !forward) return { turn: 'back', error: interrupted, skipOwn: false };
-    const seen = await look(step, this.#context());
+    const seen = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (seen.effect === 'present') return { turn: 'next', output: seen.value };
     if (seen.effect === 'unclear' && step.onFailure !== 'note')
       return { turn: 'stuck', error: interrupted, reason: `${step.name}: ${seen.why}` };
-    return forward ? this.#do() : { turn: 'back', error: interrupted, skipOwn: false };
+    return forward ? this.#do(true) : { turn: 'back', error: interrupted, skipOwn: false };
   }
 
   async #turnBack(error: VbsError, skipOwn: boolean): Promise<void> {
@@ -183,31 +185,29 @@ export class OperationRun {
     const first = this.#firstError;
     const { undo } = step;
     if (undo === 'irreversible') throw new TypeError(`${this.#workflow.kind} went back over ${step.name}, which is irreversible`);
-    const before = await look(step, this.#context());
+    const before = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (before.effect === 'absent') return null;
     if (before.effect === 'unclear') return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
     const tried = await attempt(() => undo(this.#context()));
+    this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
     this.#leaveIfAsked();
     if (tried.outcome !== 'done') {
       const { error } = tried;
       await this.#write({}, [{ step: step.name, act: 'undo', outcome: tried.outcome, detail: error.toJSON() }]);
-      if (tried.outcome === 'unknown' && tried.settled !== undefined) {
-        return { turn: 'stuck', error: first, reason: `undo of ${step.name}: the call has not ended`, settled: tried.settled };
-      }
+      if (this.settled !== undefined) return { turn: 'stuck', error: first, reason: `undo of ${step.name}: the call has not ended` };
     }
-    const after = await look(step, this.#context());
+    const after = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (after.effect === 'absent') return null;
     const why = tried.outcome === 'done' ? 'its effect is still there' : tried.error.message;
     return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${why}` };
   }
 
-  async #stuck({ error, reason, settled }: Extract<Turn, { turn: 'stuck' }>): Promise<void> {
+  async #stuck({ error, reason }: Extract<Turn, { turn: 'stuck' }>): Promise<void> {
     const attempts = this.#record.attempts + 1;
     const nextTryAt = this.#options.now() + this.#options.pauseMs(attempts);
     const told: SerializedError = this.#record.error ?? error.toJSON();
-    this.settled = settled;
     this.#record = await this.#options.journal.write(this.#record, {
       patch: { state: 'stuck', reason, error: told, attempts, nextTryAt },
       also: async (tx) =>
@@ -241,9 +241,12 @@ export class OperationRun {
 
   async #write(patch: Partial<OperationRecord>, entries: readonly StepEntry[]): Promise<void> {
     this.#record = await this.#options.journal.write(this.#record, { patch, entries });
-    if (this.#record.cancelRequested !== 0 && !this.#cancel.signal.aborted) {
-      this.cancel(new VbsError('ABORTED', 'the operation was cancelled', { resource: this.#record.resourceId }));
-    }
+    this.#cancelIfRequested();
+  }
+
+  #cancelIfRequested(): void {
+    if (this.#record.cancelRequested === 0 || this.#cancel.signal.aborted) return;
+    this.cancel(new VbsError('ABORTED', 'the operation was cancelled', { resource: this.#record.resourceId }));
   }
 
   #undoIntents(step: number): StepEntry[] {
@@ -276,10 +279,11 @@ export class OperationRun {
     return { id: this.#record.id, params: this.#record.params, output: this.#record.output };
   }
 
-  #context(): StepContext<unknown, Record<string, unknown>> {
+  #context(act: 'change' | 'check' = 'change'): StepContext<unknown, Record<string, unknown>> {
     const { id, epoch, params, output, direction, step, doneBytes } = this.#record;
-    // A roll-back is not cancelled: it is what a cancel asks for.
-    const signal = direction === 'back' ? this.#options.leave : AbortSignal.any([this.#options.leave, this.#cancel.signal]);
+    // A roll-back is not cancelled: it is what a cancel asks for. Nor is a check: what a cancelled act has done must be seen.
+    const signal =
+      direction === 'back' || act === 'check' ? this.#options.leave : AbortSignal.any([this.#options.leave, this.#cancel.signal]);
     return {
       operationId: id,
       params,

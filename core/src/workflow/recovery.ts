@@ -30,7 +30,9 @@ export class Recovery {
   readonly #lease: ProcessLease;
   readonly #options: RecoveryOptions;
   #timer: NodeJS.Timeout | undefined;
-  #scanning: Promise<void> | undefined;
+  /** The looks that run or are asked for, one after the other: two at a time would take the same operation from each other. */
+  #turn: Promise<void> = Promise.resolve();
+  #asked = 0;
   #stopped = false;
 
   constructor(store: MetadataStore, journal: Journal, engine: OperationEngine, lease: ProcessLease, options: RecoveryOptions) {
@@ -41,26 +43,33 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** Looks once, now, and every few seconds from then on. */
+  /** Looks once, now, and every few seconds from then on; not while a look still runs. */
   async start(): Promise<void> {
     await this.#scan(new Set());
-    this.#timer = setInterval(() => void this.scan(), this.#options.scanMs).unref();
+    this.#timer = setInterval(() => {
+      if (this.#asked === 0) void this.scan();
+    }, this.#options.scanMs).unref();
   }
 
   /** Looks now; an operation that is named is tried even when it is not due. */
-  async scan(due: readonly string[] = []): Promise<void> {
-    await this.#scanning;
-    if (this.#stopped) return;
-    this.#scanning = this.#scan(new Set(due)).catch((error: unknown) => {
-      if (!(error instanceof Fenced)) this.#options.log.warn({ err: error }, 'the look for operations to recover failed; it is done again');
+  scan(due: readonly string[] = []): Promise<void> {
+    this.#asked += 1;
+    this.#turn = this.#turn.then(async () => {
+      if (!this.#stopped) await this.#scan(new Set(due)).catch((error: unknown) => this.#note(error));
+      this.#asked -= 1;
     });
-    await this.#scanning;
+    return this.#turn;
+  }
+
+  #note(error: unknown): void {
+    if (error instanceof Fenced) return;
+    this.#options.log.warn({ err: error }, 'the look for operations to recover failed; it is done again');
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
-    await this.#scanning;
+    await this.#turn;
   }
 
   async #scan(due: ReadonlySet<string>): Promise<void> {

@@ -9,6 +9,7 @@ import {
   type Logger,
   type TargetExport,
   type TargetExporter,
+  type TargetExporterTraits,
   VbsError,
 } from '@vbs/core';
 import { type NbdConfig, nbdDefaults } from './config.js';
@@ -26,10 +27,12 @@ const closeLimitMs = 5_000;
 const leaveGraceMs = 250;
 
 type Capability = 'read-only' | 'multi-attach' | 'fence' | 'extend';
-type Contract = TargetExporter<Capability, 'nbd', 'file'> & Lifecycle<Capability>;
+type Contract = TargetExporter<Capability, 'nbd', 'file'> & TargetExporterTraits & Lifecycle<Capability>;
 
 /** Serves files over NBD in this process: many exports, each named by its id, on one port. */
 export class NbdTargetExporter implements Contract {
+  /** `open` refuses every other address. */
+  readonly reach = 'loopback';
   readonly #name: string;
   readonly #machine: LocalMachine;
   readonly #log: Logger;

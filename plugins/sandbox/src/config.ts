@@ -16,8 +16,6 @@ export interface SandboxConfig {
   readonly withdraw?: boolean;
   /** For connecting and for each I/O request, in milliseconds; 10,000 unless told. */
   readonly ioLimitMs?: number;
-  /** How long a frozen VM is held back at most, in milliseconds; 60,000 unless told. */
-  readonly freezeLimitMs?: number;
 }
 
 /** Where an instance of the static table runs; `running` unless told. */

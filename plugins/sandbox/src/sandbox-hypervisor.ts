@@ -73,8 +73,8 @@ export class SandboxHypervisor implements Hypervisor<Capability> {
     return this.#guarded(call, request, async () => ({ sizeBytes: await vm.extend(call.signal, request.slot, source.uri) }));
   }
 
-  async freezeVm(call: Call, request: { readonly vm: string }): Promise<void> {
-    await this.vm(request.vm).freeze(call.signal);
+  async freezeVm(call: Call, request: { readonly vm: string; readonly limitMs: number }): Promise<void> {
+    await this.vm(request.vm).freeze(call.signal, request.limitMs);
   }
 
   async thawVm(call: Call, request: { readonly vm: string }): Promise<void> {

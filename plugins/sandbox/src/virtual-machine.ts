@@ -8,6 +8,8 @@ import { deviceSource } from './nbd-source.js';
 import { mostSlots, slotNames } from './slot.js';
 
 const mostQueued = 256;
+/** What a timer of Node.js can wait. */
+const longestFreezeMs = 2 ** 31 - 1;
 
 /** A VM of the sandbox: its slots, and what the hypervisor and its owner do to it, one thing at a time. */
 export class VirtualMachine {
@@ -15,7 +17,7 @@ export class VirtualMachine {
   readonly slots: readonly string[];
   /** The guest's writes and flushes pass here; a frozen VM's wait. */
   readonly writes = new Gate();
-  readonly #settings: Pick<SandboxConfig, 'withdraw' | 'ioLimitMs' | 'freezeLimitMs'>;
+  readonly #settings: Pick<SandboxConfig, 'withdraw' | 'ioLimitMs'>;
   readonly #log: Logger;
   readonly #disks = new Map<string, SandboxDisk>();
   readonly #turn = pLimit(1);
@@ -110,8 +112,13 @@ export class VirtualMachine {
     });
   }
 
-  /** Makes every disk durable and holds back writes and flushes until {@link thaw} or the limit. */
-  freeze(signal: AbortSignal): Promise<void> {
+  /** Makes every disk durable and holds back writes and flushes until {@link thaw} or the limit. @throws OUT_OF_RANGE: the limit. */
+  async freeze(signal: AbortSignal, limitMs: number): Promise<void> {
+    if (!Number.isInteger(limitMs) || limitMs < 1 || limitMs > longestFreezeMs) {
+      throw new VbsError('OUT_OF_RANGE', `A VM can be frozen for 1 to ${longestFreezeMs} ms, not for ${limitMs}.`, {
+        context: { field: 'limitMs' },
+      });
+    }
     return this.#inTurn(signal, async () => {
       await this.writes.close();
       try {
@@ -125,7 +132,7 @@ export class VirtualMachine {
       this.#thawTimer = setTimeout(() => {
         this.#log.warn({ vm: this.name }, 'the VM was frozen for its longest time, and is thawed');
         this.#thaw();
-      }, this.#settings.freezeLimitMs ?? 60_000).unref();
+      }, limitMs).unref();
     });
   }
 

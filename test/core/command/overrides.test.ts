@@ -23,13 +23,15 @@ test('applyOverrides › a left-out placeholder withdraws what the configuration
   t.deepEqual([...withdrawn], ['read-only']);
 });
 
-const faulty = test.macro<[what: string, name: string, override: { pattern: string; withdraws?: readonly string[] }, message: RegExp]>({
+const faulty = test.macro<
+  [what: string, name: string, override: { pattern: string; withdraws?: readonly string[] }, message: RegExp, place?: string]
+>({
   title: (_, what) => `applyOverrides › refuses ${what}`,
-  exec: (t, _, name, override, message) => {
+  exec: (t, _, name, override, message, place = '') => {
     const { faults } = apply({ [name]: override });
     t.is(faults.length, 1);
-    t.regex(faults[0] ?? '', message);
-    t.true(faults[0]?.startsWith(`${scope.path}/commands/${name}`));
+    t.regex(faults[0]?.message ?? '', message);
+    t.is(faults[0]?.path, `${scope.path}/commands/${name}${place}`);
   },
 });
 test(faulty, 'a name that the plugin has not, with the nearest', 'atach', { pattern: 'x' }, /Did you mean "attach"\?/);
@@ -49,8 +51,13 @@ test(
   'an unknown capability',
   'detach',
   { pattern: 'xl <vmId> <dev>', withdraws: ['readonly'] },
-  /withdraws: .*Did you mean "read-only"/,
+  /Did you mean "read-only"/,
+  '/withdraws',
 );
+
+test('applyOverrides › a name with a slash is escaped in the path', (t) => {
+  t.is(apply({ 'a/b': { pattern: 'x' } }).faults[0]?.path, `${scope.path}/commands/a~1b`);
+});
 
 test('applyOverrides › tells all faults at once', (t) => {
   const { faults } = apply({ atach: { pattern: 'x' }, attach: { pattern: '' }, detach: { pattern: 'xl <other>' } });

@@ -1,6 +1,7 @@
 import { isVbsError, Secret } from '@vbs/core';
 import { type InstanceConfiguration, validateInstanceConfig } from '@vbs/core/internal/config/index.js';
 import test from 'ava';
+import { secretOfAnotherCopy } from '../secret-of-another-copy.js';
 
 const path = '/volumeServers/vs1/backends/fast';
 
@@ -17,6 +18,8 @@ const schema = {
     stripes: { type: 'integer', default: 2 },
     mode: { enum: ['thick', 'thin'], default: 'thick' },
     password: { type: 'string', minLength: 12, writeOnly: true },
+    pin: { enum: ['1234', '4321'], writeOnly: true },
+    users: { type: 'array', items: { type: 'string', writeOnly: true } },
     tuning: { type: 'object', additionalProperties: false, properties: { cache: { type: 'string', default: 'none' } }, default: {} },
   },
 } as const;
@@ -62,10 +65,18 @@ test('a secret that is too short, without showing it', refuses, { volumeGroup: '
   '/password',
   'must NOT have fewer than 12 characters',
 ]);
-test('a secret where no text can be', refuses, { volumeGroup: 'vg0', stripes: new Secret('2') }, ['/stripes', 'must be a whole number']);
-test('a secret that is near to a legal value, without showing it', refuses, { volumeGroup: 'vg0', mode: new Secret('thik') }, [
-  '/mode',
-  'must be thick or thin',
+const noSecret = 'takes no secret: the plugin expects its value in plain text';
+test('a secret where the plugin expects plain text', refuses, { volumeGroup: new Secret('vg0') }, ['/volumeGroup', noSecret]);
+test('a secret where plain text would not be legal either', refuses, { volumeGroup: new Secret('VG 0') }, ['/volumeGroup', noSecret]);
+test('a secret where no text can be', refuses, { volumeGroup: 'vg0', stripes: new Secret('2') }, ['/stripes', noSecret]);
+test('a secret in the depth', refuses, { volumeGroup: 'vg0', tuning: { cache: new Secret('x') } }, ['/tuning/cache', noSecret]);
+test('a secret under a misspelt key', refuses, { volumeGroup: 'vg0', pasword: new Secret('correct-horse') }, [
+  '/pasword',
+  'unknown key; did you mean password?',
+]);
+test('a secret that is near to a legal value, without showing it', refuses, { volumeGroup: 'vg0', pin: new Secret('1235') }, [
+  '/pin',
+  'must be 1234 or 4321',
 ]);
 
 test('validateInstanceConfig › a secret counts as text, and stays a secret', (t) => {
@@ -74,6 +85,18 @@ test('validateInstanceConfig › a secret counts as text, and stays a secret', (
   t.deepEqual(faults, []);
   t.is(config.password, password);
   t.notRegex(JSON.stringify(config), /horse/);
+});
+
+test('validateInstanceConfig › secrets in a list are where they are marked', (t) => {
+  const { faults } = validateInstanceConfig(schema, instance({ volumeGroup: 'vg0', users: [new Secret('a'), 'b'] }));
+  t.deepEqual(faults, [{ path: `${path}/users/1`, message: 'is a secret: give it as { env: NAME } or { file: path }' }]);
+});
+
+test('validateInstanceConfig › a secret of another copy of the core counts as one', (t) => {
+  const password = secretOfAnotherCopy('correct-horse-battery');
+  const { config, faults } = validateInstanceConfig(schema, instance({ volumeGroup: 'vg0', password }));
+  t.deepEqual(faults, []);
+  t.is(config.password, password);
 });
 
 test('validateInstanceConfig › a schema that Ajv refuses is the fault of the plugin', (t) => {

@@ -22,6 +22,7 @@ interface Shape {
   readonly opens?: readonly Protocol[];
   readonly capabilities?: readonly ('acl' | 'chap')[];
   readonly machine?: 'any' | 'local';
+  readonly reach?: 'loopback' | 'network';
 }
 
 const configSchema = { type: 'object', properties: { size: { type: 'integer' } }, additionalProperties: false };
@@ -29,6 +30,7 @@ const configSchema = { type: 'object', properties: { size: { type: 'integer' } }
 /** A plugin of every kind, whose instances only tell what happens to them. */
 export function testPlugin(name: string, script: Script, shape: Shape = {}): Plugin {
   const { protocol = 'nbd', lifetime = 'daemon', accepts = ['file'], opens = [], capabilities = ['acl'], machine = 'any' } = shape;
+  const { reach = 'network' } = shape;
   const happen = async (event: 'open' | 'close', instance: string): Promise<void> => {
     script.events.push(`${event} ${instance}`);
     await script.on.get(`${event} ${instance}`)?.();
@@ -66,7 +68,7 @@ export function testPlugin(name: string, script: Script, shape: Shape = {}): Plu
         protocol,
         accepts,
         lifetime,
-        open: (instance) => opened(instance, { createExport: never, deleteExport: never, listExports: never, ensureExports: never }),
+        open: (instance) => opened(instance, { reach, createExport: never, deleteExport: never, listExports: never, ensureExports: never }),
       }),
       initiator: initiator({
         ...common,

@@ -14,9 +14,11 @@ async function world(t: ExecutionContext, outline: Outline = whole) {
   const script = newScript();
   const plugins = named(
     testPlugin('d', script),
-    testPlugin('p', script, { lifetime: 'process', opens: ['nbd'], capabilities: [] }),
+    testPlugin('p', script, { lifetime: 'process', opens: ['nbd'], capabilities: [], reach: 'loopback' }),
     testPlugin('here', script, { machine: 'local' }),
     testPlugin('open', script, { capabilities: [] }),
+    testPlugin('open-process', script, { capabilities: [], lifetime: 'process' }),
+    testPlugin('loopback', script, { capabilities: [], reach: 'loopback' }),
   );
   const configuration = configurationOf(await temporaryDirectory(t), outline);
   return { script, plugins, configuration };
@@ -111,7 +113,7 @@ test('openDelegates › tells every fault of the configuration of all instances 
   );
   t.regex(faults[0]?.message ?? '', /did you mean d\?/);
   t.regex(faults[1]?.message ?? '', /works only on the machine of this process/);
-  t.regex(faults[3]?.message ?? '', /loaded are: d, p, here, open/);
+  t.regex(faults[3]?.message ?? '', /loaded are: d, p, here, open, open-process, loopback/);
   t.deepEqual(script.events, []);
 });
 
@@ -210,7 +212,18 @@ const network = test.macro(async (t: ExecutionContext, plugin: string, openNetwo
 test('safety E4 › an exporter without acl, chap or tls is refused', network, 'open', false, true);
 test('safety E4 › it serves when the configuration says openNetwork', network, 'open', true, false);
 test('safety E4 › an exporter with acl serves', network, 'd', false, false);
-test('safety E4 › an exporter of lifetime process serves its own process alone', network, 'p', false, false);
+test('safety E4 › an exporter that listens on loopback alone serves', network, 'loopback', false, false);
+test('safety E4 › lifetime process is no reason to listen on a network without acl, chap or tls', network, 'open-process', false, true);
+test('safety E4 › an exporter of lifetime process on loopback serves', network, 'p', false, false);
+
+test('safety E4 › an exporter that another store has open is not judged twice', async (t) => {
+  const { plugins, configuration } = await world(t, { servers: { vs1: { exporters: { x: { plugin: 'p' } } } } });
+  const owner = await openDelegates(configuration, plugins, testServices());
+  const other = await openDelegates(configuration, plugins, testServices());
+  t.false(other.volumeServers.get('vs1')?.exporters.get('vs1/x')?.ownedHere);
+  await other.close();
+  await owner.close();
+});
 
 test('safety F2 › the boot id is the machine’s, or drawn anew for a hypervisor that lives in this process', async (t) => {
   const { plugins, configuration } = await world(t, {

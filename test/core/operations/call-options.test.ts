@@ -55,7 +55,14 @@ test('ifBusy › abort, the default, is ABORTED that names the operation that ho
   });
   const { id } = await volume(MiB);
   let holder = '';
-  await store.extendVolume({ volumeId: id, size: 2 * MiB }, { onOperation: (operation) => { holder = operation; } });
+  await store.extendVolume(
+    { volumeId: id, size: 2 * MiB },
+    {
+      onOperation: (operation) => {
+        holder = operation;
+      },
+    },
+  );
   const error = await refusal(t, store.deleteVolume({ volumeId: id }), 'ABORTED');
   t.like(error, { resource: id, retry: 'backoff', context: { operationId: holder } });
   hold.open();
@@ -92,7 +99,7 @@ test('deadlineMs › an operation past it is taken back and is DEADLINE_EXCEEDED
   t.is((await store.describeVolumes({ ids: [id] })).items[0]?.state, 'available');
   t.like((await store.describeAttachments({ volumeId: id })).items[0], { state: 'detached', connection: null });
   t.deepEqual(vm('vm1').devices(), []);
-  t.deepEqual((await store.reconcile()).items, []);
+  t.deepEqual((await store.reconcile()).differences, []);
 });
 
 test('deadlineMs › that is long enough changes nothing', async (t) => {
@@ -115,7 +122,12 @@ test('cancelOperation › takes a running attach back, which is ABORTED', async 
   let operationId = '';
   const attach = store.attachVolume(
     { volumeId: id, vmmHost, vmId: 'vm1', device: 'xvdb' },
-    { wait: true, onOperation: (begun) => { operationId = begun; } },
+    {
+      wait: true,
+      onOperation: (begun) => {
+        operationId = begun;
+      },
+    },
   );
   const outcome = refusal(t, attach, 'ABORTED');
   await asked.opened;
@@ -124,7 +136,7 @@ test('cancelOperation › takes a running attach back, which is ABORTED', async 
   t.like((await store.describeOperations({ ids: [operationId] })).items[0], { state: 'failed', error: { code: 'ABORTED' } });
   t.is((await store.describeVolumes({ ids: [id] })).items[0]?.state, 'available');
   t.deepEqual(vm('vm1').devices(), []);
-  t.deepEqual((await store.reconcile()).items, []);
+  t.deepEqual((await store.reconcile()).differences, []);
   await store.cancelOperation(operationId);
 });
 
@@ -143,14 +155,25 @@ test('cancelOperation › of a fill ends it; the volume is error, and can be del
   await writeTo(id, 0, someBytes(MiB));
   const snapshot = await store.createSnapshot({ volumeId: id }, { wait: true });
   let operationId = '';
-  const pending = await store.createVolume({ snapshotId: snapshot.id }, { onOperation: (begun) => { operationId = begun; } });
+  const pending = await store.createVolume(
+    { snapshotId: snapshot.id },
+    {
+      onOperation: (begun) => {
+        operationId = begun;
+      },
+    },
+  );
   await asked.opened;
   await store.cancelOperation(operationId);
-  await refusal(t, store.waitForOperation(operationId).then(() => undefined), 'ABORTED');
+  await refusal(
+    t,
+    store.waitForOperation(operationId).then(() => undefined),
+    'ABORTED',
+  );
   t.like((await store.describeVolumes({ ids: [pending.id] })).items[0], { state: 'error' });
   await store.deleteVolume({ volumeId: pending.id }, { wait: true });
   await store.deleteSnapshot({ snapshotId: snapshot.id }, { wait: true });
-  t.deepEqual((await store.reconcile()).items, []);
+  t.deepEqual((await store.reconcile()).differences, []);
 });
 
 test('onProgress › tells durable bytes of a fill, in order, up to the whole', async (t) => {
@@ -159,29 +182,35 @@ test('onProgress › tells durable bytes of a fill, in order, up to the whole', 
   await writeTo(id, 0, someBytes(8 * MiB));
   const snapshot = await store.createSnapshot({ volumeId: id }, { wait: true });
   const seen: [number, number][] = [];
-  await store.createVolume(
-    { snapshotId: snapshot.id },
-    { wait: true, onProgress: (done, total) => seen.push([done, total]) },
-  );
+  await store.createVolume({ snapshotId: snapshot.id }, { wait: true, onProgress: (done, total) => seen.push([done, total]) });
   t.deepEqual(seen.at(-1), [8 * MiB, 8 * MiB]);
-  t.deepEqual(seen, [...seen].sort(([one], [other]) => one - other));
+  t.deepEqual(
+    seen,
+    [...seen].sort(([one], [other]) => one - other),
+  );
 });
 
-test('onProgress › that throws disturbs neither the fill nor the caller', async (t) => {
+test('onProgress › that throws ends the waiting with what it threw, and not the fill', async (t) => {
   const { store, volume, writeTo } = await newStore(t);
   const { id } = await volume(MiB);
   await writeTo(id, 0, someBytes(MiB));
   const snapshot = await store.createSnapshot({ volumeId: id }, { wait: true });
-  const made = await store.createVolume(
+  const mistake = new Error('a listener of the embedder');
+  let operationId = '';
+  const made = store.createVolume(
     { snapshotId: snapshot.id },
     {
       wait: true,
+      onOperation: (begun) => {
+        operationId = begun;
+      },
       onProgress: () => {
-        throw new Error('a listener of the embedder');
+        throw mistake;
       },
     },
   );
-  t.is(made.state, 'available');
+  t.is(await t.throwsAsync(made), mistake);
+  t.is((await store.waitForOperation(operationId)).state, 'succeeded');
 });
 
 test('onOperation › is told the operation once it is journalled, for a repeat too', async (t) => {

@@ -1,4 +1,6 @@
+import { VbsError } from '@vbs/core';
 import test from 'ava';
+import { intercepting } from '../../support/intercept.js';
 import { MiB, newStore, refusal, vmmHost } from '../../support/store.js';
 
 const day = 24 * 60 * 60 * 1000;
@@ -24,7 +26,10 @@ test('clientToken › of one kind says nothing about another', async (t) => {
 test('clientToken › with other parameters is ALREADY_EXISTS that names the field and the first operation', async (t) => {
   const { store } = await newStore(t);
   const told: string[] = [];
-  const { id } = await store.createVolume({ size: MiB }, { clientToken: 'token', wait: true, onOperation: (operation) => told.push(operation) });
+  const { id } = await store.createVolume(
+    { size: MiB },
+    { clientToken: 'token', wait: true, onOperation: (operation) => told.push(operation) },
+  );
   const error = await refusal(t, store.createVolume({ size: 2 * MiB }, { clientToken: 'token', wait: true }), 'ALREADY_EXISTS');
   t.is(error.resource, id);
   t.deepEqual(error.context, { field: 'clientToken', operationId: told[0] });
@@ -59,18 +64,28 @@ test('clientToken › of a volume that was deleted answers what the first call d
   t.not((await store.createVolume({ size: MiB }, { clientToken: 'another', wait: true })).id, first.id);
 });
 
-test('clientToken › of a call that failed throws the same error again', async (t) => {
-  const { store } = await newStore(t, {
-    plugin: (plugin) => plugin,
-    configuration: {},
-    vms: { vm1: {} },
-  });
-  const { id } = await store.createVolume({ size: MiB }, { wait: true });
+test('clientToken › of a call that was refused before it began is free for the next try', async (t) => {
+  const { store, volume } = await newStore(t);
+  const { id } = await volume();
   await store.attachVolume({ volumeId: id, vmmHost, vmId: 'vm1', device: 'xvdb' }, { wait: true });
   await refusal(t, store.deleteVolume({ volumeId: id }, { clientToken: 'token', wait: true }), 'FAILED_PRECONDITION');
   await store.detachVolume({ volumeId: id }, { wait: true });
   await store.deleteVolume({ volumeId: id }, { clientToken: 'token', wait: true });
   t.deepEqual((await store.describeVolumes()).items, []);
+});
+
+test('clientToken › of an operation that failed throws its error again, and makes nothing', async (t) => {
+  const { store } = await newStore(t, {
+    plugin: (plugin) =>
+      intercepting(plugin, async ({ method, go }) => {
+        if (method === 'createVolume') throw new VbsError('RESOURCE_EXHAUSTED', 'the pool is full');
+        return go();
+      }),
+  });
+  const create = () => store.createVolume({ size: MiB }, { clientToken: 'token', wait: true });
+  await refusal(t, create(), 'RESOURCE_EXHAUSTED');
+  await refusal(t, create(), 'RESOURCE_EXHAUSTED');
+  t.is((await store.describeVolumes({ state: 'error' })).items.length, 1);
 });
 
 test('clientToken › a repeat is answered although what the first call needed is gone since', async (t) => {
@@ -86,7 +101,6 @@ test('clientToken › a repeat is answered although what the first call needed i
   await store.deleteVolume({ volumeId: id }, { wait: true });
   t.deepEqual(await store.createVolume(fromSnapshot, { clientToken: 'token', wait: true }), made);
   t.deepEqual(await store.attachVolume(attach, { clientToken: 'token', wait: true }), attached);
-  await refusal(t, store.attachVolume({ ...attach, device: 'xvdc' }, { clientToken: 'token', wait: true }), 'ALREADY_EXISTS');
 });
 
 test('clientToken › a repeat at another process of the store answers the same', async (t) => {

@@ -4,7 +4,14 @@ import { dump, MiB, newStore, sameBytes, someBytes, vmmHost } from '../../suppor
 test('createVolume › answers pending at once, and available with wait; every byte of it reads zero', async (t) => {
   const { store, readFrom } = await newStore(t);
   const pending = await store.createVolume({ size: '4MiB', comment: 'first' });
-  t.like(pending, { state: 'pending', sizeBytes: 4 * MiB, requestedBytes: 4 * MiB, comment: 'first', snapshotId: null, backend: 'vs1/files' });
+  t.like(pending, {
+    state: 'pending',
+    sizeBytes: 4 * MiB,
+    requestedBytes: 4 * MiB,
+    comment: 'first',
+    snapshotId: null,
+    backend: 'vs1/files',
+  });
   t.regex(pending.id, /^vol-[0-9a-f]{17}$/);
   const available = await store.createVolume({ size: 4 * MiB }, { wait: true });
   t.is(available.state, 'available');

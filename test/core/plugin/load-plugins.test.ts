@@ -22,7 +22,12 @@ const resolverPlugin = (name: string): Plugin =>
 
 const manifestText = (name: string, apiVersion = 1): string => `({
   name: '${name}', apiVersion: ${apiVersion},
-  provides: { cloudResolver: { configSchema: { type: 'object' }, capabilities: [], machine: 'any', open: async () => ({ resolveInstance() {} }) } },
+  provides: {
+    cloudResolver: {
+      configSchema: { type: 'object', additionalProperties: false },
+      capabilities: [], machine: 'any', open: async () => ({ resolveInstance() {} }),
+    },
+  },
 })`;
 
 async function put(directory: string, file: string, text: string): Promise<void> {
@@ -103,8 +108,8 @@ test('loadPlugins › tells all faults of all plugins at once', async (t) => {
 });
 
 const open = async () => ({});
-const backend = { configSchema: {}, capabilities: ['snapshot'], locators: ['block'], machine: 'any', open };
-const exporter = { configSchema: {}, capabilities: [], protocol: 'nbd', accepts: ['file'], lifetime: 'daemon', machine: 'any', open };
+const backend = { configSchema: noKeys, capabilities: ['snapshot'], locators: ['block'], machine: 'any', open };
+const exporter = { configSchema: noKeys, capabilities: [], protocol: 'nbd', accepts: ['file'], lifetime: 'daemon', machine: 'any', open };
 
 const faulty = test.macro((t: ExecutionContext, provides: unknown, ...expected: RegExp[]) => {
   const faults = manifestFaults({ name: 'p', apiVersion: 1, provides });
@@ -128,6 +133,26 @@ test(
   /'instant-clone' needs 'snapshot'/,
 );
 test('manifestFaults › open is no function', faulty, { volumeBackend: { ...backend, open: {} } }, /open must be a function/);
+const swallowed = /^provides\.volumeBackend: configSchema must say additionalProperties: false/;
+const notClosed = { type: 'object', properties: { a: { type: 'string' } } };
+for (const [what, configSchema] of Object.entries({
+  'has other keys too': notClosed,
+  'takes other keys of a form': { ...notClosed, additionalProperties: { type: 'string' } },
+  'has no type': { properties: notClosed.properties },
+  'is empty': {},
+  'has alternatives beside keys of its own': { ...notClosed, oneOf: [{ required: ['a'] }] },
+}))
+  test(
+    `manifestFaults › a configSchema that ${what} would swallow misspelt keys`,
+    faulty,
+    { volumeBackend: { ...backend, configSchema } },
+    swallowed,
+  );
+for (const [what, configSchema] of Object.entries({
+  'knows all keys of its alternatives': { ...notClosed, oneOf: [{ properties: { b: {} } }], unevaluatedProperties: false },
+  'leaves the keys to its alternatives': { oneOf: [{ ...notClosed, additionalProperties: false }] },
+}))
+  test(`manifestFaults › a configSchema that ${what} is right`, faulty, { volumeBackend: { ...backend, configSchema } });
 test('manifestFaults › no locators', faulty, { volumeBackend: { ...backend, locators: [] } }, /locators must be a list/);
 test(
   'manifestFaults › several faults at once',

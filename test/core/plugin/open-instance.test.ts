@@ -11,7 +11,7 @@ import {
 import type { InstanceConfiguration } from '@vbs/core/internal/config/configuration.js';
 import { openInstance } from '@vbs/core/internal/plugin/open-instance.js';
 import test, { type ExecutionContext } from 'ava';
-import { fakeLocalMachine, fakeMachine, instanceConfiguration, memoryLog, temporaryDirectory, testCall } from './fixtures.js';
+import { fakeLocalMachine, fakeMachine, instanceConfiguration, memoryLog, noKeys, temporaryDirectory, testCall } from './fixtures.js';
 
 interface Seen {
   instance?: { readonly name: string; readonly baseDirectory: string; readonly config: unknown; readonly store: unknown };
@@ -68,7 +68,7 @@ async function open(
   { machine = fakeMachine(), ...overrides }: Partial<InstanceConfiguration> & { readonly machine?: Machine } = {},
 ) {
   return openInstance(plugin, 'volumeBackend', {
-    name: 'vs1/fast',
+    ...(await options(t)),
     configuration: instanceConfiguration({
       name: 'vs1/fast',
       path: '/volumeServers/vs1/backends/fast',
@@ -76,12 +76,19 @@ async function open(
       ...overrides,
     }),
     machine,
+  });
+}
+
+async function options(t: ExecutionContext) {
+  return {
+    name: 'vs1/fast',
+    machine: fakeMachine(),
     store: { id: 'a'.repeat(32), knowsPool: true },
     baseDirectory: '/base',
     stateDirectory: await temporaryDirectory(t),
     log: memoryLog().log,
     graceMs: 50,
-  });
+  };
 }
 
 async function refused(t: ExecutionContext, code: ErrorCode, promise: Promise<unknown>): Promise<VbsError> {
@@ -173,7 +180,7 @@ test('openInstance › every fault of the configuration is told before anything 
   const faults = error.context.faults as readonly { path: string; message: string }[];
   t.deepEqual(faults.map(({ path }) => path).sort(), [
     '/volumeServers/vs1/backends/fast',
-    '/volumeServers/vs1/backends/fast/commands',
+    '/volumeServers/vs1/backends/fast/commands/mkae',
     '/volumeServers/vs1/backends/fast/directroy',
     '/volumeServers/vs1/backends/fast/mode',
   ]);
@@ -192,7 +199,7 @@ test('openInstance › a kind that the plugin does not provide is a fault of the
     apiVersion: 1,
     provides: {
       targetExporter: targetExporter({
-        configSchema: { type: 'object' },
+        configSchema: noKeys,
         capabilities: [],
         protocol: 'nbd',
         accepts: ['file'],
@@ -207,6 +214,56 @@ test('openInstance › a kind that the plugin does not provide is a fault of the
   const error = await refused(t, 'CONFIG_INVALID', open(t, plugin));
   t.regex(error.message, /only-exports provides no volumeBackend; it provides targetExporter/);
 });
+
+function exporterOf(opened: object): Plugin {
+  const never = async (): Promise<never> => {
+    throw new Error('not in this test');
+  };
+  const methods = { createExport: never, deleteExport: never, listExports: never, ensureExports: never };
+  return definePlugin({
+    name: 'exports',
+    apiVersion: 1,
+    provides: {
+      targetExporter: targetExporter({
+        configSchema: noKeys,
+        capabilities: [],
+        protocol: 'nbd',
+        accepts: ['file'],
+        lifetime: 'daemon',
+        machine: 'any',
+        open: async () => ({ ...methods, ...opened }) as never,
+      }),
+    },
+  });
+}
+
+const exporterTraits = test.macro(async (t: ExecutionContext, traits: object, ...faults: readonly string[]) => {
+  const opening = openInstance(exporterOf(traits), 'targetExporter', {
+    ...(await options(t)),
+    configuration: instanceConfiguration({ name: 'vs1/x' }),
+  });
+  if (faults.length === 0) {
+    t.deepEqual((await opening).traits as object, traits);
+  } else {
+    t.deepEqual((await refused(t, 'PLUGIN_INVALID', opening)).context.faults, faults);
+  }
+});
+const space = { space: 'e1', first: 1, last: 9 };
+test('openInstance › an exporter tells what it listens on and its addresses', exporterTraits, { reach: 'network', addresses: space });
+test('openInstance › an exporter without addresses has none', exporterTraits, { reach: 'loopback' });
+test(
+  'openInstance › an exporter must tell what it listens on',
+  exporterTraits,
+  { addresses: space },
+  "reach must be 'loopback' or 'network'",
+);
+test(
+  'openInstance › an exporter with faulty traits is told of every one',
+  exporterTraits,
+  { reach: 'anywhere', addresses: { ...space, last: 0 } },
+  "reach must be 'loopback' or 'network'",
+  'addresses must have a space (text) and first and last, whole numbers with first not above last',
+);
 
 test('openInstance › the time limits of the configuration hold', async (t) => {
   const opened = await open(t, backendOf({ ...whole, listVolumes: () => new Promise(() => undefined) }), {

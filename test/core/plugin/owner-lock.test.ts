@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { definePlugin, hypervisor, isVbsError } from '@vbs/core';
 import { openInstance } from '@vbs/core/internal/plugin/open-instance.js';
 import test, { type ExecutionContext } from 'ava';
+import { asNobody, nobody, testAsNobody } from '../../support/as-nobody.js';
 import { fakeLocalMachine, instanceConfiguration, memoryLog, noKeys, temporaryDirectory, testCall } from './fixtures.js';
 import { processPlugin } from './process-plugin.js';
 
@@ -27,15 +28,30 @@ function open(stateDirectory: string, plugin = processPlugin, lifecycleLimitMs =
   });
 }
 
-async function ownerProcess(t: ExecutionContext, stateDirectory: string): Promise<{ child: ChildProcess; ownedHere: boolean }> {
+/** What `owner-child.js` says: whether it owns the instance, or why it could not open it. */
+interface Answer {
+  readonly ownedHere?: boolean;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+async function answerOfChild(
+  t: ExecutionContext,
+  stateDirectory: string,
+  user: SpawnOptions = {},
+): Promise<{ child: ChildProcess; answer: Answer }> {
   const script = fileURLToPath(new URL('owner-child.js', import.meta.url));
-  const child = spawn(process.execPath, [script, stateDirectory, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, stateDirectory, name], { stdio: ['pipe', 'pipe', 'inherit'], ...user });
   t.teardown(() => child.kill('SIGKILL'));
   if (child.stdout === null) throw new Error('the child has no output');
-  for await (const line of createInterface({ input: child.stdout })) {
-    return { child, ownedHere: (JSON.parse(line) as { ownedHere: boolean }).ownedHere };
-  }
+  for await (const line of createInterface({ input: child.stdout })) return { child, answer: JSON.parse(line) as Answer };
   throw new Error('the child said nothing');
+}
+
+async function ownerProcess(t: ExecutionContext, stateDirectory: string): Promise<{ child: ChildProcess; ownedHere: boolean }> {
+  const { child, answer } = await answerOfChild(t, stateDirectory);
+  if (answer.ownedHere === undefined) throw new Error(`the child could not open the instance: ${answer.message}`);
+  return { child, ownedHere: answer.ownedHere };
 }
 
 async function isRefusedNaming(t: ExecutionContext, stateDirectory: string, pid: number | undefined): Promise<void> {
@@ -178,13 +194,12 @@ test('safety B2, F1 › an instance of which a call still runs is not given free
   t.false((await open(directory)).ownedHere);
 });
 
-const unwritable = process.getuid?.() === 0 ? test.skip : test;
-unwritable('openInstance › a state directory that cannot be written is PERMISSION_DENIED (not as root)', async (t) => {
+testAsNobody(asNobody('openInstance › a state directory that cannot be written is PERMISSION_DENIED'), async (t) => {
   const directory = await temporaryDirectory(t);
-  await chmod(directory, 0o500);
-  const error = await t.throwsAsync(open(directory));
-  t.true(isVbsError(error) && error.code === 'PERMISSION_DENIED');
-  t.true(error?.message.includes(directory));
+  await chmod(directory, 0o555);
+  const { answer } = await answerOfChild(t, directory, nobody);
+  t.is(answer.code, 'PERMISSION_DENIED', answer.message);
+  t.true(answer.message?.includes(directory));
 });
 
 test('openInstance › a state directory that is none is told with its path', async (t) => {

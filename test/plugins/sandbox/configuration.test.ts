@@ -24,7 +24,6 @@ test('configuration › admits VMs and fills in what they leave out', (t) => {
     vms: { vm1: { running: true, slots: 25 }, vm2: { running: false, slots: 4 } },
     withdraw: false,
     ioLimitMs: 10_000,
-    freezeLimitMs: 60_000,
   });
 });
 

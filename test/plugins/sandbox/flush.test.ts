@@ -46,11 +46,11 @@ test.serial('freezeVm › flushes every disk, and does not stay when one cannot 
   const { exports, hypervisor, vm } = await aSandbox(t);
   for (const slot of ['xvdb', 'xvdc']) await hypervisor.attachDevice(aCall(), await exports.disk('vm1', slot));
   const flushes = watchFlush(t);
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 });
   t.is(flushes.count, 2);
   await hypervisor.thawVm(aCall(), { vm: 'vm1' });
   flushes.fail = true;
-  await refuses(t, 'INTERNAL', hypervisor.freezeVm(aCall(), { vm: 'vm1' }));
+  await refuses(t, 'INTERNAL', hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 }));
   await t.notThrowsAsync(vm('vm1').disk('xvdb').write(0, Buffer.from('on')));
 });
 
@@ -69,7 +69,7 @@ test.serial('freezeVm › waits for the writes that have begun', async (t) => {
   };
   const writing = vm('vm1').disk('xvdb').write(0, Buffer.from('begun'));
   await pause(20);
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 });
   ended.push('freeze');
   await writing;
   t.deepEqual(ended, ['write', 'freeze']);

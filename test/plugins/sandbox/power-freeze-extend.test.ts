@@ -79,8 +79,8 @@ test('freezeVm › makes what was written durable and holds back writes and flus
   for (const each of [disk, other]) await hypervisor.attachDevice(aCall(), each);
   const guest = vm('vm1').disk('xvdb');
   await guest.write(0, Buffer.from('first'));
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 });
   t.is((await readFile(disk.path)).subarray(0, 5).toString(), 'first');
   let done = 0;
   const waiting = [guest.write(0, Buffer.from('later')), guest.flush()].map((act) => act.then(() => (done += 1)));
@@ -95,18 +95,26 @@ test('freezeVm › makes what was written durable and holds back writes and flus
 });
 
 test('freezeVm › ends by itself at its limit', async (t) => {
-  const { exports, hypervisor, vm } = await aSandbox(t, { freezeLimitMs: 50 });
+  const { exports, hypervisor, vm } = await aSandbox(t);
   await hypervisor.attachDevice(aCall(), await exports.disk());
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 50 });
   await t.notThrowsAsync(vm('vm1').disk('xvdb').write(0, Buffer.from('later')));
 });
+
+for (const limitMs of [0, -1, 1.5, 2 ** 31, Number.NaN])
+  test(`freezeVm › refuses a limit of ${limitMs} ms, and holds nothing back`, async (t) => {
+    const { exports, hypervisor, vm } = await aSandbox(t);
+    await hypervisor.attachDevice(aCall(), await exports.disk());
+    await refuses(t, 'OUT_OF_RANGE', hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs }));
+    await t.notThrowsAsync(vm('vm1').disk('xvdb').write(0, Buffer.from('goes on')));
+  });
 
 test('freezeVm › does not stay when a disk cannot be flushed', async (t) => {
   const { exports, hypervisor, vm } = await aSandbox(t);
   const [gone, there] = [await exports.disk('vm1', 'xvdb'), await exports.disk('vm1', 'xvdc')];
   for (const disk of [gone, there]) await hypervisor.attachDevice(aCall(), disk);
   await exports.exporter.revokeAccess(aCall(), gone);
-  await refuses(t, 'UNAVAILABLE', hypervisor.freezeVm(aCall(), { vm: 'vm1' }));
+  await refuses(t, 'UNAVAILABLE', hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 }));
   await t.notThrowsAsync(vm('vm1').disk('xvdc').write(0, Buffer.from('goes on')));
 });
 
@@ -114,7 +122,7 @@ test('freezeVm › does not keep a disk from being detached; what waits then fai
   const { exports, hypervisor, vm } = await aSandbox(t);
   const disk = await exports.disk();
   await hypervisor.attachDevice(aCall(), disk);
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 });
   const waiting = refuses(t, 'NOT_FOUND', vm('vm1').disk('xvdb').write(0, Buffer.from('late')));
   t.deepEqual(await hypervisor.detachDevice(aCall(), place(disk)), { result: 'detached' });
   await hypervisor.thawVm(aCall(), { vm: 'vm1' });
@@ -125,7 +133,7 @@ test('freezeVm › does not keep a disk from being detached; what waits then fai
 test('freezeVm › holds back so many requests, and no more', async (t) => {
   const { exports, hypervisor, vm } = await aSandbox(t);
   await hypervisor.attachDevice(aCall(), await exports.disk());
-  await hypervisor.freezeVm(aCall(), { vm: 'vm1' });
+  await hypervisor.freezeVm(aCall(), { vm: 'vm1', limitMs: 60_000 });
   const guest = vm('vm1').disk('xvdb');
   const waiting = Array.from({ length: 1024 }, () => guest.flush());
   await refuses(t, 'RESOURCE_EXHAUSTED', guest.flush());
@@ -135,7 +143,7 @@ test('freezeVm › holds back so many requests, and no more', async (t) => {
 
 test('freezeVm, thawVm › refuse a VM that the node does not have', async (t) => {
   const { hypervisor } = await aSandbox(t);
-  await refuses(t, 'NOT_FOUND', hypervisor.freezeVm(aCall(), { vm: 'vm9' }));
+  await refuses(t, 'NOT_FOUND', hypervisor.freezeVm(aCall(), { vm: 'vm9', limitMs: 60_000 }));
   await refuses(t, 'NOT_FOUND', hypervisor.thawVm(aCall(), { vm: 'vm9' }));
 });
 

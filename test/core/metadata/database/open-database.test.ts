@@ -1,23 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { VbsError } from '@vbs/core';
 import { readNow } from '@vbs/core/internal/metadata/database/dialect.js';
 import { openDatabase } from '@vbs/core/internal/metadata/database/open-database.js';
 import test from 'ava';
+import { asNobody, testAsNobody } from '../../../support/as-nobody.js';
 import { newCounters, newDatabase, newFolder, open, silent, startChild } from './fixture.js';
-
-/** Whether a child can become the user nobody and still read this checkout. */
-const nobodyWorks =
-  process.getuid?.() === 0 &&
-  spawnSync(process.execPath, ['-e', 'require("node:fs").accessSync(process.argv[1])', fileURLToPath(import.meta.url)], {
-    uid: 65534,
-    gid: 65534,
-    timeout: 10_000,
-  }).status === 0;
-const testAsNobody = nobodyWorks ? test : test.skip;
-const asNobody = (text: string) => `${text} (${nobodyWorks ? 'as nobody' : 'skipped: needs root, and a checkout that nobody can read'})`;
 
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 

@@ -1,0 +1,25 @@
+import type { Plugin } from '@vbs/core';
+import { register } from '../kit/register.js';
+import type { Providing } from '../kit/setup.js';
+import type { Test } from '../kit/test.js';
+import { attachDeviceProofs, hypervisorRefusals } from './attach-device.js';
+import { detachDeviceProofs } from './detach-device.js';
+import { listExtendFreezeProofs } from './list-extend-freeze.js';
+import { machineAndSlotProofs } from './machines-and-slots.js';
+import type { HypervisorSetup } from './setup.js';
+import { HypervisorStage } from './stage.js';
+
+export type { AttachableSource, GuestDisk, HypervisorSetup } from './setup.js';
+
+/** Proves that a plugin keeps the Hypervisor contract: the right device in the right VM, seen from within the guest. */
+export function hypervisorConformance<P extends Providing<'hypervisor'>>(test: Test, plugin: Plugin<string, P>, setup: HypervisorSetup<P>): void {
+  register({
+    test,
+    kind: 'hypervisor',
+    plugin,
+    setup,
+    proofs: [...machineAndSlotProofs, ...attachDeviceProofs, ...detachDeviceProofs, ...listExtendFreezeProofs],
+    stage: (scene) => new HypervisorStage(scene, setup),
+    refusals: hypervisorRefusals,
+  });
+}

@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import pLimit from 'p-limit';
+import { orphans } from '../../support/world/agreement.js';
+import { FaultDirector } from '../../support/world/fault-director.js';
+import { type Fault, faultKinds } from '../../support/world/faults.js';
+import { World } from '../../support/world/world.js';
+import { openWorldStore } from '../../support/world/world-store.js';
+import { type Scenario, scenarios } from './scenarios.js';
+import { type Tried, tryCase } from './try-case.js';
+
+/** Cases of one workflow at a time; each waits most of its time. */
+const atOnce = 12;
+/** How many calls after a first fault are given a second one. */
+const callsAfter = 5;
+const secondKinds = ['unavailable', 'fails-after-effect', 'hangs', 'late'] as const;
+
+const told = (faults: readonly Fault[]): string =>
+  faults.map(({ method, nth, kind }) => `${method} ${nth} ${kind}`).join(' then ') || 'none';
+
+/** The calls of a run as what a fault is planted in. */
+function places(calls: readonly string[], from = 0): Pick<Fault, 'method' | 'nth'>[] {
+  const numbered = calls.map((method, index) => ({ method, nth: calls.slice(0, index + 1).filter((other) => other === method).length }));
+  return numbered.slice(from);
+}
+
+const matrix = test.macro({
+  title: (_, scenario: Scenario) => `${scenario.title} › every call fails, hangs and acts late, and every call after it`,
+  async exec(t, scenario: Scenario) {
+    t.timeout(170_000);
+    const directory = await mkdtemp(join(tmpdir(), 'vbs-faults-'));
+    const director = new FaultDirector();
+    const world = new World(join(directory, 'world'), { ...scenario.world, faults: director.source });
+    const opened = await openWorldStore(directory, world);
+    t.teardown(async () => {
+      await opened.store.close();
+      await rm(directory, { recursive: true, force: true });
+    });
+    const limit = pLimit(atOnce);
+    const faulty: string[] = [];
+    let cases = 0;
+    const attempt = (faults: readonly Fault[]): Promise<Tried> =>
+      limit(async () => {
+        cases += 1;
+        const tried = await tryCase(opened, director, scenario, { name: `case-${cases}`, faults });
+        if (tried.wrong.length > 0) faulty.push(`${told(faults)}: ${tried.wrong.join('; ')}`);
+        if (faults.length > 0 && tried.met === 0) faulty.push(`${told(faults)}: no fault came about`);
+        return tried;
+      });
+
+    const { calls } = await attempt([]);
+    t.true(calls.length > 0);
+    const firsts = places(calls).flatMap((place) => faultKinds.map((kind): Fault => ({ ...place, kind })));
+    const triedFirst = await Promise.all(firsts.map(async (fault) => ({ fault, after: (await attempt([fault])).calls })));
+    const seconds = triedFirst.flatMap(({ fault, after }) => {
+      const at = places(after).findIndex(({ method, nth }) => method === fault.method && nth === fault.nth);
+      const following = places(after, at + 1).slice(0, callsAfter);
+      return following.flatMap((place) => secondKinds.map((kind): readonly Fault[] => [fault, { ...place, kind }]));
+    });
+    await Promise.all(seconds.map(attempt));
+    t.deepEqual([...faulty, ...(await orphans(opened.metadata, world))], []);
+    t.log(`${cases} cases, ${calls.length} calls: ${calls.join(', ')}`);
+  },
+});
+
+for (const scenario of scenarios) test.serial(matrix, scenario);

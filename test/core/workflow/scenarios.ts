@@ -1,0 +1,239 @@
+import { strict as assert } from 'node:assert';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Attachment, CallOptions, Snapshot, Volume } from '@vbs/core';
+import { attachments } from '@vbs/core/internal/metadata/attachments.js';
+import { exportsTable } from '@vbs/core/internal/metadata/exports.js';
+import { volumes } from '@vbs/core/internal/metadata/volumes.js';
+import { blockBytes, type WorldOptions } from '../../support/world/world.js';
+import type { WorldStore } from '../../support/world/world-store.js';
+
+/** What one case works with: a store that it shares, and a VM, a name and resources of its own. */
+export interface Case extends WorldStore {
+  /** The comment of every volume and snapshot of the case. */
+  readonly name: string;
+  readonly vm: string;
+  /** Options of a call that is no part of what is tried. */
+  readonly calm: CallOptions;
+}
+
+/** One workflow, as something to be tried: what it needs, the operation, and how to see and repeat it. */
+export interface Scenario<T = unknown> {
+  readonly title: string;
+  readonly world?: WorldOptions;
+  prepare(c: Case): Promise<T>;
+  /** The operation itself; ends when it has ended or is stuck. */
+  act(c: Case, prepared: T, options: CallOptions): Promise<unknown>;
+  /** The operation again, whatever became of the first: it must succeed. */
+  again(c: Case, prepared: T): Promise<void>;
+}
+
+const size = 2 * blockBytes;
+const slot = 'xvdb';
+
+const create = ({ store, name, calm }: Case): Promise<Volume> => store.createVolume({ size, comment: name }, calm);
+const attach = ({ store, vm, calm }: Case, volumeId: string): Promise<Attachment> =>
+  store.attachVolume({ volumeId, vmmHost: 'node', vmId: vm, device: slot }, calm);
+const detach = ({ store, calm }: Case, volumeId: string): Promise<Attachment> => store.detachVolume({ volumeId }, calm);
+
+async function attached(c: Case): Promise<Volume> {
+  const volume = await create(c);
+  await attach(c, volume.id);
+  c.world.write(c.vm, slot, 1, `${c.name} in block 1`);
+  return volume;
+}
+
+async function snapshot(c: Case): Promise<Snapshot> {
+  const volume = await attached(c);
+  await detach(c, volume.id);
+  return c.store.createSnapshot({ volumeId: volume.id, comment: c.name }, c.calm);
+}
+
+const present = async ({ store }: Case, volumeId: string): Promise<Volume | undefined> =>
+  (await store.describeVolumes({ limit: 1000 })).items.find(({ id }) => id === volumeId);
+
+/** A volume from a snapshot has all of its bytes. */
+async function fromSnapshot(c: Case, source: Snapshot): Promise<void> {
+  const volume = await c.store.createVolume({ snapshotId: source.id, comment: c.name }, c.calm);
+  assert.deepEqual(c.world.volumes.get(volume.id)?.blocks[1], `${c.name} in block 1`);
+}
+
+const createFromSnapshot = (title: string, world: WorldOptions): Scenario<Snapshot> => ({
+  title,
+  world,
+  prepare: snapshot,
+  act: ({ store, name }, { id }, options) => store.createVolume({ snapshotId: id, comment: name }, options),
+  again: fromSnapshot,
+});
+
+const blank: Scenario<void> = {
+  title: 'create-volume',
+  prepare: async () => undefined,
+  act: ({ store, name }, _, options) => store.createVolume({ size, comment: name }, options),
+  async again(c) {
+    await create(c);
+  },
+};
+
+const deleteVolume: Scenario<Volume> = {
+  title: 'delete-volume',
+  prepare: create,
+  act: ({ store }, { id }, options) => store.deleteVolume({ volumeId: id }, options),
+  async again(c, { id }) {
+    const volumeId = (await present(c, id))?.id ?? (await create(c)).id;
+    await c.store.deleteVolume({ volumeId }, c.calm);
+    assert.equal(await present(c, volumeId), undefined);
+  },
+};
+
+const createSnapshot: Scenario<Volume> = {
+  title: 'create-snapshot',
+  async prepare(c) {
+    const volume = await attached(c);
+    await detach(c, volume.id);
+    return volume;
+  },
+  act: ({ store, name }, { id }, options) => store.createSnapshot({ volumeId: id, comment: name }, options),
+  async again(c, { id }) {
+    const taken = await c.store.createSnapshot({ volumeId: id, comment: c.name }, c.calm);
+    assert.equal(c.world.snapshots.get(taken.id)?.blocks[1], `${c.name} in block 1`);
+  },
+};
+
+const deleteSnapshot: Scenario<Snapshot> = {
+  title: 'delete-snapshot',
+  prepare: snapshot,
+  act: ({ store }, { id }, options) => store.deleteSnapshot({ snapshotId: id }, options),
+  async again(c, { id, volumeId }) {
+    const { items } = await c.store.describeSnapshots({ limit: 1000 });
+    const left = items.find((found) => found.id === id) ?? (await c.store.createSnapshot({ volumeId, comment: c.name }, c.calm));
+    await c.store.deleteSnapshot({ snapshotId: left.id }, c.calm);
+  },
+};
+
+const attachVolume: Scenario<Volume> = {
+  title: 'attach-volume',
+  prepare: create,
+  act: ({ store, vm }, { id }, options) => store.attachVolume({ volumeId: id, instanceId: `i-${vm}`, device: slot }, options),
+  async again(c, { id }) {
+    if ((await present(c, id))?.state === 'in-use') await detach(c, id);
+    await attach(c, id);
+    c.world.write(c.vm, slot, 0, 'written after all');
+    assert.equal(c.world.volumes.get(id)?.blocks[0], 'written after all');
+  },
+};
+
+const detachScenario = (title: string, request: { readonly force?: boolean; readonly nodeIsDead?: boolean }): Scenario<Volume> => ({
+  title,
+  prepare: attached,
+  act: ({ store }, { id }, options) => store.detachVolume({ volumeId: id, ...request }, options),
+  async again(c, { id }) {
+    assert.equal(c.world.volumes.get(id)?.blocks[1], `${c.name} in block 1`);
+    // What a forced detach could not reach on the node is the operator's to clear, as the attachment's reason says.
+    if ((await present(c, id))?.state === 'available') {
+      for (const { exportId } of c.world.connections.list())
+        if (c.world.exports.get(exportId) === undefined) c.world.connections.remove(exportId);
+      c.world.devices.remove(`${c.vm}.${slot}`);
+      await attach(c, id);
+    }
+    await c.store.detachVolume({ volumeId: id, ...(request.nodeIsDead === true ? {} : request) }, c.calm);
+    assert.equal((await present(c, id))?.state, 'available');
+  },
+});
+
+const extend = (title: string, prepare: Scenario<Volume>['prepare']): Scenario<Volume> => ({
+  title,
+  prepare,
+  act: ({ store }, { id }, options) => store.extendVolume({ volumeId: id, size: 2 * size }, options),
+  async again(c, { id }) {
+    const extended = await c.store.extendVolume({ volumeId: id, size: 3 * size }, c.calm);
+    assert.equal(extended.sizeBytes, 3 * size);
+    assert.equal(c.world.volumes.get(id)?.sizeBytes, 3 * size);
+  },
+});
+
+const restoreAttachment: Scenario<Volume> = {
+  title: 'restore-attachment',
+  prepare: attached,
+  async act(c, { id }) {
+    await loseExport(c, id);
+    for (let tries = 0; tries < 400; tries += 1) {
+      const { items } = await c.store.describeOperations({ limit: 1000 });
+      const ours = items.filter(
+        ({ kind, resourceId, state }) => kind === 'restore-attachment' && state !== 'failed' && resourceId === attachmentOf.get(id),
+      );
+      const newest = ours.at(-1);
+      if (newest !== undefined && newest.state !== 'running') return;
+      await pause(25);
+    }
+    throw new Error(`the attachment of ${id} was not restored`);
+  },
+  async again(c, { id }) {
+    const before = await restored(c, id);
+    await loseExport(c, id);
+    for (let tries = 0; tries < 400 && (await restored(c, id)) <= before; tries += 1) await pause(25);
+    c.world.write(c.vm, slot, 0, 'written after the restore');
+  },
+};
+
+const attachmentOf = new Map<string, string>();
+
+/** The target daemon was started again, and knows the export no more. */
+async function loseExport({ world, store }: Case, volumeId: string): Promise<void> {
+  const [attachment] = (await store.describeAttachments({ volumeId, state: 'attached' })).items;
+  if (attachment === undefined) throw new Error(`${volumeId} is not attached`);
+  attachmentOf.set(volumeId, attachment.id);
+  const { exportId } = attachment;
+  if (exportId === null) throw new Error(`${volumeId} has no export`);
+  const connection = world.connections.get(exportId);
+  world.exports.remove(exportId);
+  if (connection !== undefined) world.connections.put(exportId, { ...connection, session: false });
+}
+
+async function restored({ store }: Case, volumeId: string): Promise<number> {
+  const { items } = await store.describeOperations({ limit: 1000, state: 'succeeded' });
+  return items.filter(({ kind, resourceId }) => kind === 'restore-attachment' && resourceId === attachmentOf.get(volumeId)).length;
+}
+
+const resetState: Scenario<Volume> = {
+  title: 'reset-state',
+  async prepare(c) {
+    const volume = await attached(c);
+    await detach(c, volume.id);
+    await markError(c, volume.id);
+    return volume;
+  },
+  act: ({ store }, { id }, options) => store.resetState({ volumeId: id }, options),
+  async again(c, { id }) {
+    if ((await present(c, id))?.state === 'available') await markError(c, id);
+    assert.equal((await c.store.resetState({ volumeId: id }, c.calm)).state, 'available');
+  },
+};
+
+/** As a detach leaves it that took everything away and was then abandoned. */
+async function markError({ metadata }: Case, volumeId: string): Promise<void> {
+  await metadata.transaction(async ({ trx }) => {
+    const [attachment] = await attachments.list(trx, (query) => query.where({ volume_id: volumeId }));
+    if (attachment === undefined) throw new Error(`${volumeId} was never attached`);
+    await attachments.update(trx, attachment.id, { state: 'detaching' });
+    await exportsTable.update(trx, attachment.exportId, { state: 'live' });
+    await volumes.update(trx, volumeId, { state: 'error', reason: 'abandoned' });
+  });
+}
+
+/** Every workflow of the core. */
+export const scenarios = [
+  blank,
+  createFromSnapshot('create-volume by clone', { instantClone: true }),
+  createFromSnapshot('create-volume by populate', {}),
+  deleteVolume,
+  createSnapshot,
+  deleteSnapshot,
+  attachVolume,
+  detachScenario('detach-volume', {}),
+  detachScenario('detach-volume by force', { force: true }),
+  detachScenario('detach-volume from a dead node', { force: true, nodeIsDead: true }),
+  extend('extend-volume', create),
+  extend('extend-volume under a guest', attached),
+  restoreAttachment,
+  resetState,
+] as const as readonly Scenario[];
