@@ -1,3 +1,4 @@
+import { closeInOrder } from './close-in-order.js';
 import type { Call } from './contract/call.js';
 import type { Delegates } from './delegate/delegate.js';
 import type { DelegateServices } from './delegate/open-delegates.js';
@@ -9,6 +10,7 @@ import type { OperationRecord } from './metadata/operations.js';
 import type { Services } from './model/services.js';
 import { BlockStore } from './operations/block-store.js';
 import { EventFeed } from './operations/event-feed.js';
+import { Housekeeper } from './operations/housekeeper.js';
 import { Instances } from './operations/instances.js';
 import type { PlanServices } from './operations/plans/plan-services.js';
 import { PoolEpochs } from './operations/pool-epochs.js';
@@ -70,6 +72,7 @@ export function compose(parts: Parts): ComposedStore {
 async function beginWork(container: Container): Promise<void> {
   await container.resolve(tokens.recovery).start();
   await container.resolve(tokens.restorer).start();
+  container.resolve(tokens.housekeeper).start();
 }
 
 function registerParts(container: Container, { services, overrides, database, delegates, process }: Parts): void {
@@ -176,6 +179,12 @@ function registerCore(container: Container): void {
       });
     },
   });
+  container.register(tokens.housekeeper, {
+    useFactory: (from) => {
+      const clock = from.resolve(tokens.clock);
+      return new Housekeeper({ store: from.resolve(tokens.metadata), now: () => clock.now(), log: from.resolve(tokens.logger) });
+    },
+  });
   container.register(tokens.blockStore, {
     useFactory: (from) => {
       const clock = from.resolve(tokens.clock);
@@ -207,20 +216,25 @@ function closeOnce(container: Container): Promise<void> {
   return begun;
 }
 
+/** A close ends within 10 s, whatever hangs (design §9). */
+const closeLimitMs = 9_000;
+
 async function closeParts(container: Container): Promise<void> {
   container.resolve(tokens.restorer).stop();
-  await container.resolve(tokens.recovery).stop();
-  await container.resolve(tokens.engine).close();
-  await container.resolve(tokens.poolEpochs).stop();
-  container.resolve(tokens.closed).abort();
-  const failures: unknown[] = [];
-  const last = [
-    () => container.resolve(tokens.delegates).close(),
-    () => container.resolve(tokens.lease).end(),
-    () => container.resolve(tokens.metadata).close(),
-  ];
-  for (const close of last) await close().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw new AggregateError(failures, 'the store closed, and not all of it well');
+  const endStreams = async (): Promise<void> => container.resolve(tokens.closed).abort();
+  await closeInOrder(
+    [
+      ['the look for operations to recover', () => container.resolve(tokens.recovery).stop()],
+      ['the running operations', () => container.resolve(tokens.engine).close()],
+      ['the housekeeping', () => container.resolve(tokens.housekeeper).stop()],
+      ['the marks of the pools', () => container.resolve(tokens.poolEpochs).stop()],
+      ['the event streams', endStreams],
+      ['the instances of the plugins', () => container.resolve(tokens.delegates).close()],
+      ['the lease of this process', () => container.resolve(tokens.lease).end()],
+      ['the database', () => container.resolve(tokens.metadata).close()],
+    ],
+    closeLimitMs,
+  );
 }
 
 /** A call that only looks, before an operation has an id. */

@@ -7,6 +7,7 @@ import type { MetadataStore } from './metadata/metadata-store.js';
 import type { Clock } from './model/services.js';
 import type { BlockStore } from './operations/block-store.js';
 import type { EventFeed } from './operations/event-feed.js';
+import type { Housekeeper } from './operations/housekeeper.js';
 import type { Instances } from './operations/instances.js';
 import type { Placement } from './operations/placement.js';
 import type { PlanServices } from './operations/plans/plan-services.js';
@@ -49,5 +50,6 @@ export const tokens = {
   events: token<EventFeed>('events'),
   restorer: token<Restorer>('restorer'),
   reconciler: token<Reconciler>('reconciler'),
+  housekeeper: token<Housekeeper>('housekeeper'),
   blockStore: token<BlockStore>('block-store'),
 } as const;

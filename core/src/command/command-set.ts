@@ -11,7 +11,10 @@ export type CommandValues<Pattern extends string> = { readonly [K in Placeholder
 
 /** Runs a plugin's commands on its machine. */
 export interface CommandRunner<S extends CommandSet> {
-  /** Fills the pattern and runs it, as `Machine.run`. @throws INVALID_ARGUMENT: a value could become an option or an argument of its own. */
+  /**
+   * Fills the pattern and runs it, as `Machine.run`. A value that is itself a list separated by commas is the plugin's to check.
+   * @throws INVALID_ARGUMENT: a value could become an option or an argument of its own.
+   */
   run<K extends keyof S & string>(call: Call, name: K, values: CommandValues<S[K]>, options?: RunOptions): Promise<RunResult>;
   /** The filled argument list, for `Machine.start`. */
   fill<K extends keyof S & string>(name: K, values: CommandValues<S[K]>): readonly [string, ...Argument[]];

@@ -13,6 +13,8 @@ export interface ExportRecord {
   readonly initiators: readonly string[] | null;
   /** Without secrets; null until the exporter has made it. */
   readonly connection: ConnectionInfo | null;
+  /** `connection.key`, to be found by. */
+  readonly connectionKey: string | null;
   readonly address: number | null;
   readonly createdAt: number;
 }

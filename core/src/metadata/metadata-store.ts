@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type { Knex } from 'knex';
 import { inject, injectable } from '../di.js';
+import { VbsError } from '../errors.js';
 import type { Clock } from '../model/services.js';
 import { tokens } from '../tokens.js';
 import type { Database } from './database/open-database.js';
@@ -21,14 +22,16 @@ export class MetadataStore {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #committed = new EventEmitter().setMaxListeners(0);
+  #closed = false;
 
   constructor(@inject(tokens.database) database: Database, @inject(tokens.clock) clock: Clock) {
     this.#database = database;
     this.#clock = clock;
   }
 
-  /** For reads outside a transaction. */
+  /** For reads outside a transaction. @throws UNAVAILABLE: the store is closed. */
   get db(): Knex {
+    this.#requireOpen();
     return this.#database.knex;
   }
 
@@ -38,6 +41,7 @@ export class MetadataStore {
 
   /** Runs `work` in one immediate transaction; it may be run again when the database was busy, so it must have no other effect. */
   async transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    this.#requireOpen();
     let told = false;
     const result = await this.#database.transaction(async (trx) => {
       const events: NewEvent[] = [];
@@ -60,6 +64,11 @@ export class MetadataStore {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#database.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new VbsError('UNAVAILABLE', 'the store is closed; open it again');
   }
 }

@@ -1,91 +1,128 @@
 import type { Call } from '../contract/call.js';
-import type { OpenedBackend } from '../delegate/delegate.js';
+import type { VolumeLocator } from '../contract/connection.js';
 import { VbsError } from '../errors.js';
-import { leasedResources } from '../metadata/leases.js';
-import type { MetadataStore, StoreTransaction } from '../metadata/metadata-store.js';
+import type { StoreTransaction } from '../metadata/metadata-store.js';
 import { snapshots } from '../metadata/snapshots.js';
 import { volumes } from '../metadata/volumes.js';
 import { isId } from '../model/ids.js';
+import type { OperationPlan } from '../workflow/journal.js';
+import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
 
-interface AdoptServices {
-  readonly store: MetadataStore;
-  readonly instances: Instances;
-  readonly lookCall: () => Call;
+export interface AdoptOrphanParams {
+  readonly id: string;
+}
+
+/** What lies in a pool under the id. */
+interface Orphan {
+  readonly backend: string;
+  readonly sizeBytes: number;
+  /** Of a volume. */
+  readonly locator: VolumeLocator | null;
+  /** Of a snapshot. */
+  readonly volumeId: string | null;
+  /** Why its content is lost. */
+  readonly invalid: string | null;
+}
+
+interface AdoptOrphanOutput {
+  readonly orphan: Orphan;
 }
 
 /**
- * Takes a volume or snapshot that lies in a pool and that the metadata do not know into the metadata (safety D2): a volume as
- * `available`, a snapshot as `completed`.
- * @throws INVALID_ARGUMENT: no id. FAILED_PRECONDITION: the metadata know it. NOT_FOUND: no pool has it.
+ * adopt-orphan: takes a volume or snapshot that lies in a pool and that the metadata do not know into the metadata (safety D2), a volume
+ * as `available`, a snapshot as `completed`. It holds the id's lease from before it looks.
  */
-export async function adoptOrphan({ store, instances, lookCall }: AdoptServices, id: string): Promise<'volume' | 'snapshot'> {
-  const kind = isId('volume', id) ? 'volume' : isId('snapshot', id) ? 'snapshot' : null;
-  if (kind === null)
-    throw new VbsError('INVALID_ARGUMENT', 'adopt must be the id of a volume or snapshot', { context: { field: 'adopt' } });
-  for (const backend of instances.backends()) {
-    if (!(await adoptFrom(backend, kind, id, store, lookCall()))) continue;
-    return kind;
-  }
-  throw new VbsError('NOT_FOUND', `no pool has the ${kind} ${id}`, { resource: id });
+export function adoptOrphanWorkflow(instances: Instances): Workflow<AdoptOrphanParams, AdoptOrphanOutput> {
+  return {
+    kind: 'adopt-orphan',
+    recovery: 'forward',
+    steps: () => [
+      {
+        name: 'find-orphan',
+        changes: false,
+        async do({ call, params: { id } }) {
+          const orphan = isId('volume', id) ? await findVolume(instances, call, id) : await findSnapshot(instances, call, id);
+          if (orphan === null) throw new VbsError('NOT_FOUND', `no pool has ${id}`, { resource: id });
+          return { orphan };
+        },
+      },
+    ],
+    instances: () => instances.backends().map(({ name }) => name),
+    guards: () => [],
+    async succeed(tx, { id: operationId, params: { id }, output: { orphan } }) {
+      if (orphan === undefined) throw new TypeError('an orphan was adopted that was not found');
+      await insert(tx, operationId, id, orphan);
+      return null;
+    },
+    fail: async () => undefined,
+    abandon: async () => undefined,
+  };
 }
 
-async function adoptFrom(
-  backend: OpenedBackend,
-  kind: 'volume' | 'snapshot',
+/** @throws INVALID_ARGUMENT: no id. FAILED_PRECONDITION: the metadata know it. */
+export function planAdoptOrphan<O extends object>(
+  workflow: Workflow<AdoptOrphanParams, O>,
   id: string,
-  store: MetadataStore,
-  call: Call,
-): Promise<boolean> {
-  const common = { id, reason: null, comment: null, backend: backend.name };
-  if (kind === 'volume') {
-    const found = (await backend.contract.listVolumes(call)).find((volume) => volume.id === id);
-    if (found === undefined) return false;
-    const { sizeBytes, locator } = found;
-    await claim(store, id, async (tx) => {
-      await volumes.insert(tx.trx, {
-        ...common,
-        state: 'available',
-        sizeBytes,
-        requestedBytes: sizeBytes,
-        snapshotId: null,
-        locator,
-        createdAt: tx.now,
-      });
-      tx.emit({ type: 'volume.available', resourceId: id, operationId: null, data: { adopted: true } });
-    });
-    return true;
+  field: string,
+): OperationPlan<AdoptOrphanParams, O> {
+  if (typeof id !== 'string' || !(isId('volume', id) || isId('snapshot', id))) {
+    throw new VbsError('INVALID_ARGUMENT', `${field} must be the id of a volume or snapshot`, { context: { field } });
   }
-  if (!backend.capabilities.has('snapshot')) return false;
-  const found = (await backend.contract.listSnapshots(call)).find((snapshot) => snapshot.id === id);
-  if (found === undefined) return false;
-  const { sizeBytes, volumeId, invalid } = found;
-  await claim(store, id, async (tx) => {
-    await insertId(tx, volumeId);
-    await snapshots.insert(tx.trx, {
-      ...common,
-      state: invalid === undefined ? 'completed' : 'error',
-      reason: invalid ?? null,
-      sizeBytes,
-      volumeId,
-      createdAt: tx.now,
-    });
-    tx.emit({ type: 'snapshot.completed', resourceId: id, operationId: null, data: { adopted: true } });
-  });
-  return true;
+  return {
+    workflow,
+    leases: { [id]: 'exclusive' },
+    async prepare(tx) {
+      if ((await volumes.get(tx.trx, id)) !== null || (await snapshots.get(tx.trx, id)) !== null) {
+        throw new VbsError('FAILED_PRECONDITION', `${id} is known already; there is nothing to adopt`, {
+          resource: id,
+          context: { field },
+        });
+      }
+      await insertId(tx, id);
+      return { resourceId: id, params: { id } };
+    },
+  };
 }
 
-function claim(store: MetadataStore, id: string, insert: (tx: StoreTransaction) => Promise<void>): Promise<void> {
-  return store.transaction(async (tx) => {
-    const known = (await volumes.get(tx.trx, id)) ?? (await snapshots.get(tx.trx, id));
-    if (known !== null || (await leasedResources(tx.trx)).has(id)) {
-      throw new VbsError('FAILED_PRECONDITION', `${id} is known already; there is nothing to adopt`, { resource: id });
-    }
-    await insertId(tx, id);
-    await insert(tx);
-  });
+async function findVolume(instances: Instances, call: Call, id: string): Promise<Orphan | null> {
+  for (const { name: backend, contract } of instances.backends()) {
+    const found = (await contract.listVolumes(call)).find((volume) => volume.id === id);
+    if (found !== undefined) return { backend, sizeBytes: found.sizeBytes, locator: found.locator, volumeId: null, invalid: null };
+  }
+  return null;
 }
 
+async function findSnapshot(instances: Instances, call: Call, id: string): Promise<Orphan | null> {
+  for (const { name: backend, capabilities, contract } of instances.backends()) {
+    if (!capabilities.has('snapshot')) continue;
+    const found = (await contract.listSnapshots(call)).find((snapshot) => snapshot.id === id);
+    if (found !== undefined)
+      return { backend, sizeBytes: found.sizeBytes, locator: null, volumeId: found.volumeId, invalid: found.invalid ?? null };
+  }
+  return null;
+}
+
+async function insert(
+  tx: StoreTransaction,
+  operationId: string,
+  id: string,
+  { backend, sizeBytes, locator, volumeId, invalid }: Orphan,
+): Promise<void> {
+  const { trx, now } = tx;
+  const common = { id, reason: invalid, comment: null, backend, sizeBytes, createdAt: now };
+  if (volumeId === null) {
+    await volumes.insert(trx, { ...common, state: 'available', requestedBytes: sizeBytes, snapshotId: null, locator });
+    tx.emit({ type: 'volume.available', resourceId: id, operationId, data: { adopted: true } });
+    return;
+  }
+  await insertId(tx, volumeId);
+  const state = invalid === null ? 'completed' : 'error';
+  await snapshots.insert(trx, { ...common, state, volumeId });
+  tx.emit({ type: `snapshot.${state}`, resourceId: id, operationId, data: { adopted: true } });
+}
+
+/** What lost metadata knew has no id here. */
 async function insertId({ trx, now }: StoreTransaction, id: string): Promise<void> {
   await trx('ids').insert({ id, created_at: now }).onConflict('id').ignore();
 }

@@ -2,11 +2,12 @@ import { VbsError } from '../errors.js';
 import { attachments } from '../metadata/attachments.js';
 import { exportsTable } from '../metadata/exports.js';
 import type { StoreTransaction } from '../metadata/metadata-store.js';
+import { volumes } from '../metadata/volumes.js';
 import type { ReadStep } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { type AttachmentOutput, type AttachmentPath, AttachmentSteps } from './attachment-steps.js';
 import type { Instances } from './instances.js';
-import { changeAttachment, changeVolume, endAttachment } from './transitions.js';
+import { changeAttachment, changeVolume, endAttachment, settleVolume } from './transitions.js';
 import { viewAttachments } from './views.js';
 
 /** A cloud instance as it was resolved when the attach began. */
@@ -55,9 +56,16 @@ export function attachVolumeWorkflow(instances: Instances): Workflow<AttachVolum
     instances: ({ path, instance }) => [...steps.instanceNames(path), ...(instance === null ? [] : [instance.resolver])],
     guards: ({ path }) => steps.guards(path),
     succeed: (tx, { id, params, output }) => succeedAttached(tx, id, params, output),
-    fail: (tx, { id, params: { path } }, error) =>
-      endAttachment({ tx, operationId: id }, { ...path, volumeId: path.volume.id }, `${error.code}: ${error.message}`),
-    abandon: (tx, { id, params: { path } }, reason) => changeVolume({ tx, operationId: id }, path.volume.id, { state: 'error', reason }),
+    async fail(tx, { id, params: { path } }, error) {
+      const change = { tx, operationId: id };
+      await endAttachment(change, { ...path, reason: `${error.code}: ${error.message}`, nodeMayHold: false });
+      await settleVolume(change, path.volume.id);
+    },
+    async abandon(tx, { id, params: { path }, output }, reason) {
+      // What was made may still be there: a forced detach must find it.
+      await keepWhatWasMade(tx, path, output);
+      await changeVolume({ tx, operationId: id }, path.volume.id, { state: 'error', reason });
+    },
   };
 }
 
@@ -70,10 +78,20 @@ export async function succeedAttached(
 ): Promise<unknown> {
   const change = { tx, operationId };
   if (connection === undefined || source === undefined) throw new TypeError('an attach ended without a connection or source');
-  await exportsTable.update(tx.trx, path.exportId, { connection });
+  await keepWhatWasMade(tx, path, { connection });
   await changeAttachment(change, path.attachmentId, { state: 'attached', source, bootId });
-  await changeVolume(change, path.volume.id, { state: 'in-use' });
+  const volume = await volumes.get(tx.trx, path.volume.id);
+  if (volume?.state !== 'error') await changeVolume(change, path.volume.id, { state: 'in-use' });
   const record = await attachments.get(tx.trx, path.attachmentId);
   const [view] = record === null ? [] : await viewAttachments(tx.trx, [record]);
   return view ?? null;
+}
+
+async function keepWhatWasMade(
+  tx: StoreTransaction,
+  { exportId, attachmentId }: AttachmentPath,
+  { connection, source }: Readonly<Partial<AttachmentOutput>>,
+): Promise<void> {
+  if (connection !== undefined) await exportsTable.update(tx.trx, exportId, { connection, connectionKey: connection.key });
+  if (source !== undefined) await attachments.update(tx.trx, attachmentId, { source });
 }

@@ -62,7 +62,7 @@ export class AttachmentSteps {
   guards({ exportId, exporter, attachmentId, node }: AttachmentPath): readonly GuardedResource[] {
     return [
       { instance: exporter, resourceId: exportId },
-      { instance: this.#instances.node(node).hypervisor.name, resourceId: attachmentId },
+      { instance: node, resourceId: attachmentId },
     ];
   }
 
@@ -176,6 +176,7 @@ export class AttachmentSteps {
       do: async ({ call, params }) => {
         const { path, source } = of(params);
         if (source !== null) await this.#detach(call, path, source);
+        else await this.#requireEmptySlot(call, path);
         return {};
       },
       check: async ({ call, params }) => {
@@ -235,6 +236,15 @@ export class AttachmentSteps {
       context: { reason: 'guest-busy', vm: vmKey, slot, result },
     });
     throw result === 'requested' ? new PendingEffect(busy) : busy;
+  }
+
+  /** Without a source nothing was put into the slot by this attachment; whose disk is there then, nobody knows. */
+  async #requireEmptySlot(call: Call, { node, vmKey, slot }: AttachmentPath): Promise<void> {
+    const devices = await this.#hypervisor(node).listDevices(call);
+    if (!devices.some((device) => device.vm === vmKey && device.slot === slot)) return;
+    throw new VbsError('FAILED_PRECONDITION', `${slot} of ${vmKey} holds a disk of which nothing tells whose it is; look there`, {
+      context: { vm: vmKey, slot },
+    });
   }
 
   async #deviceIsThere(

@@ -8,12 +8,12 @@ import { type OperationRecord, operations } from '../metadata/operations.js';
 import type { Page } from '../metadata/page.js';
 import { snapshots } from '../metadata/snapshots.js';
 import { volumes } from '../metadata/volumes.js';
-import { requireId } from '../model/ids.js';
+import { isId, requireId } from '../model/ids.js';
 import { requireFields } from '../model/text.js';
 import { type OperationPlan, ResourceBusy } from '../workflow/journal.js';
 import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
 import type { Workflow } from '../workflow/workflow.js';
-import { adoptOrphan } from './adopt-orphan.js';
+import { planAdoptOrphan } from './adopt-orphan.js';
 import { type CallOptions, journalOptions, waitOptions } from './call-options.js';
 import type { EventFeed } from './event-feed.js';
 import { firstCall } from './first-call.js';
@@ -22,7 +22,7 @@ import { type CreateSnapshotRequest, planCreateSnapshot } from './plans/plan-cre
 import { type CreateVolumeRequest, planCreateVolume } from './plans/plan-create-volume.js';
 import { type DeleteSnapshotRequest, planDeleteSnapshot } from './plans/plan-delete-snapshot.js';
 import { type DeleteVolumeRequest, planDeleteVolume } from './plans/plan-delete-volume.js';
-import { type DetachVolumeRequest, planDetachVolume } from './plans/plan-detach-volume.js';
+import { type DetachVolumeRequest, planDetachVolume, requireDetachable } from './plans/plan-detach-volume.js';
 import { type ExtendVolumeRequest, planExtendVolume } from './plans/plan-extend-volume.js';
 import { planResetState, type ResetStateRequest } from './plans/plan-reset-state.js';
 import type { PlanServices } from './plans/plan-services.js';
@@ -48,6 +48,9 @@ export interface BlockStoreServices {
   readonly beginWork: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
+
+/** The kinds of operation that a forced detach ends where they stand: those that are about a volume's place in a VM. */
+const givenUpForDetach: ReadonlySet<string> = new Set(['attach-volume', 'detach-volume', 'restore-attachment', 'extend-volume']);
 
 /** How one operation answers: its resource, read from the metadata, while it still runs. */
 type Look<T> = (record: OperationRecord) => Promise<T>;
@@ -150,7 +153,10 @@ export class BlockStore implements AsyncDisposable {
       workflows.detachVolume,
       async () => {
         const detach = planDetachVolume(plan, workflows.detachVolume, request);
-        if (request.force === true) await this.#giveUpStuckHolder(request.volumeId);
+        if (request.force === true) {
+          await requireDetachable(this.#services.plan, request);
+          await this.#giveUpStuckHolder(request.volumeId);
+        }
         return detach;
       },
       request,
@@ -232,13 +238,14 @@ export class BlockStore implements AsyncDisposable {
    */
   async reconcile(request: ReconcileRequest = {}): Promise<ReconcileReport> {
     requireFields(request, ['repair', 'accept', 'adopt', 'delete']);
-    const { reconciler, poolEpochs, beginWork, plan } = this.#services;
+    this.#requireOpen();
+    const { reconciler, poolEpochs, beginWork } = this.#services;
     if (request.accept === true && (await poolEpochs.accept())) await beginWork();
     if (request.repair === true || request.adopt !== undefined || request.delete !== undefined) poolEpochs.requireCurrent();
-    if (request.adopt !== undefined) await adoptOrphan(plan, request.adopt);
+    if (request.adopt !== undefined) await this.#adopt(request.adopt, 'adopt');
     if (request.delete !== undefined) {
-      const kind = await adoptOrphan(plan, request.delete);
-      if (kind === 'volume') await this.deleteVolume({ volumeId: request.delete }, { wait: true });
+      await this.#adopt(request.delete, 'delete');
+      if (isId('volume', request.delete)) await this.deleteVolume({ volumeId: request.delete }, { wait: true });
       else await this.deleteSnapshot({ snapshotId: request.delete }, { wait: true });
     }
     return reconciler.reconcile({ repair: request.repair === true });
@@ -275,7 +282,7 @@ export class BlockStore implements AsyncDisposable {
     look: Look<T>,
   ): Promise<T> {
     const { engine, metadata, now, poolEpochs } = this.#services;
-    if (this.#closed) throw new VbsError('UNAVAILABLE', 'the store is closed');
+    this.#requireOpen();
     const journalled = journalOptions(options, request, now());
     const { clientToken } = journalled;
     poolEpochs.requireCurrent();
@@ -289,16 +296,26 @@ export class BlockStore implements AsyncDisposable {
     return repeated && record.state !== 'running' ? (resultOf(record) as T) : look(record);
   }
 
+  #requireOpen(): void {
+    if (this.#closed) throw new VbsError('UNAVAILABLE', 'the store is closed, or closes; open it again');
+  }
+
   /** A stuck operation takes nothing but a forced detach beside it (safety A2). */
   async #giveUpStuckHolder(id: string): Promise<void> {
     const { metadata, engine } = this.#services;
     const holders = await operations.list(metadata.db, (query) =>
       query.whereIn('id', metadata.db('leases').where({ resource_id: id }).select('operation_id')),
     );
-    for (const { id: holder, state, error } of holders) {
-      if (state !== 'stuck') throw new ResourceBusy(id, holder);
+    for (const { id: holder, kind, state, error } of holders) {
+      if (state !== 'stuck' || !givenUpForDetach.has(kind)) throw new ResourceBusy(id, holder);
       await engine.abandon(holder, `given up for a forced detach: ${error?.message ?? 'stuck'}`);
     }
+  }
+
+  async #adopt(id: string, field: string): Promise<void> {
+    const { engine, workflows } = this.#services;
+    const { record } = await engine.begin(planAdoptOrphan(workflows.adoptOrphan, id, field), { wait: false });
+    resultOf(await engine.wait(record.id));
   }
 
   async #lookVolume({ resourceId }: OperationRecord): Promise<Volume> {

@@ -35,6 +35,8 @@ export function deleteVolumeWorkflow(instances: Instances): Workflow<DeleteVolum
     },
     fail: (tx, { id, params }) =>
       changeVolume({ tx, operationId: id }, params.volumeId, { state: params.stateBefore, reason: params.reasonBefore }),
-    abandon: (tx, { id, params }, reason) => changeVolume({ tx, operationId: id }, params.volumeId, { state: 'error', reason }),
+    // Some of its bytes may be gone: without a locator it can only be deleted again.
+    abandon: (tx, { id, params }, reason) =>
+      changeVolume({ tx, operationId: id }, params.volumeId, { state: 'error', reason, locator: null }),
   };
 }

@@ -1,11 +1,15 @@
-import { attachments } from '../metadata/attachments.js';
+import { type AttachmentState, attachments } from '../metadata/attachments.js';
+import type { VolumeState } from '../metadata/volumes.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { type AttachmentOutput, AttachmentSteps, type KnownAttachment } from './attachment-steps.js';
 import type { Instances } from './instances.js';
-import { changeAttachment, changeVolume, endAttachment, settleVolume } from './transitions.js';
+import { changeAttachment, changeVolume, endAttachment, type StateBefore, settleVolume } from './transitions.js';
 import { viewAttachments } from './views.js';
 
 export interface DetachVolumeParams extends KnownAttachment {
+  /** What they are again when the detach is refused. */
+  readonly attachmentBefore: StateBefore<AttachmentState>;
+  readonly volumeBefore: StateBefore<VolumeState>;
   /** Written down with the attachment: why it was detached without being asked for. */
   readonly reason: string | null;
   /** Absent in a detach that asks the guest. `nodeIsDead`: an operator said, and it is recorded, that nothing on the node runs. */
@@ -31,18 +35,21 @@ export function detachVolumeWorkflow(instances: Instances): Workflow<DetachVolum
     // A dead node is not asked, so no process needs to have it.
     instances: ({ path, force }) => (force?.nodeIsDead === true ? [path.exporter] : steps.instanceNames(path)),
     guards: ({ path }) => steps.guards(path),
-    async succeed(tx, { id, params: { path, reason, force }, output: { remains } }) {
-      const why = [reason, force?.nodeIsDead === true ? 'forced: the node was said to be dead' : null, ...(remains ?? [])].filter(
-        (text) => text !== null,
-      );
-      await endAttachment({ tx, operationId: id }, { ...path, volumeId: path.volume.id }, why.length === 0 ? null : why.join('; '));
+    async succeed(tx, { id, params: { path, reason, force, volumeBefore }, output: { remains = [] } }) {
+      const change = { tx, operationId: id };
+      const nodeIsDead = force?.nodeIsDead === true;
+      const why = [reason, nodeIsDead ? 'forced: the node was said to be dead' : null, ...remains].filter((text) => text !== null);
+      const nodeMayHold = nodeIsDead || remains.length > 0;
+      await endAttachment(change, { ...path, reason: why.length === 0 ? null : why.join('; '), nodeMayHold });
+      await settleVolume(change, path.volume.id, volumeBefore);
       const record = await attachments.get(tx.trx, path.attachmentId);
       const [view] = record === null ? [] : await viewAttachments(tx.trx, [record]);
       return view ?? null;
     },
-    async fail(tx, { id, params: { path } }, error) {
-      await changeAttachment({ tx, operationId: id }, path.attachmentId, { state: 'attached', reason: `${error.code}: ${error.message}` });
-      await settleVolume({ tx, operationId: id }, path.volume.id);
+    async fail(tx, { id, params: { path, attachmentBefore, volumeBefore } }, error) {
+      const change = { tx, operationId: id };
+      await changeAttachment(change, path.attachmentId, { state: attachmentBefore.state, reason: `${error.code}: ${error.message}` });
+      await settleVolume(change, path.volume.id, volumeBefore);
     },
     abandon: (tx, { id, params: { path } }, reason) => changeVolume({ tx, operationId: id }, path.volume.id, { state: 'error', reason }),
   };

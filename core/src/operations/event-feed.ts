@@ -16,23 +16,17 @@ export class EventFeed {
     this.#closed = closed;
   }
 
-  /** Ends when the signal aborts or the store closes. @throws OUT_OF_RANGE */
-  async *follow({
-    after,
-    signal,
-  }: {
-    readonly after?: number;
-    readonly signal?: AbortSignal;
-  }): AsyncGenerator<StoreEvent, void, undefined> {
-    if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
-      throw new VbsError(
-        typeof after === 'number' ? 'OUT_OF_RANGE' : 'INVALID_ARGUMENT',
-        'after must be the sequence of an event, a whole number',
-        { context: { field: 'after' } },
-      );
-    }
+  /** Without `after`, from the call on. Ends when the signal aborts or the store closes. @throws INVALID_ARGUMENT, OUT_OF_RANGE */
+  follow({ after, signal }: { readonly after?: number; readonly signal?: AbortSignal }): AsyncGenerator<StoreEvent, void, undefined> {
     const ended = signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed]);
-    let last = after ?? (await lastEventSequence(this.#store.db));
+    const from = after === undefined && !ended.aborted ? lastEventSequence(this.#store.db) : Promise.resolve(after ?? 0);
+    // Told to whoever iterates; nobody may.
+    from.catch(() => undefined);
+    return this.#follow(from, ended);
+  }
+
+  async *#follow(from: Promise<number>, ended: AbortSignal): AsyncGenerator<StoreEvent, void, undefined> {
+    let last = requireSequence(await from);
     while (!ended.aborted) {
       const events = await listEvents(this.#store.db, last, batch);
       for (const event of events) {
@@ -43,4 +37,15 @@ export class EventFeed {
       if (events.length === 0) await this.#store.eventsMayBeNew(pollMs, ended);
     }
   }
+}
+
+function requireSequence(after: unknown): number {
+  if (Number.isSafeInteger(after) && Number(after) >= 0) return Number(after);
+  throw new VbsError(
+    typeof after === 'number' ? 'OUT_OF_RANGE' : 'INVALID_ARGUMENT',
+    'after must be the sequence of an event, a whole number',
+    {
+      context: { field: 'after' },
+    },
+  );
 }

@@ -82,7 +82,10 @@ export function extendVolumeWorkflow(instances: Instances): Workflow<ExtendVolum
     recovery: 'forward',
     steps: ({ attached }) => [extendVolume, ...attached.map(showTo)],
     instances: ({ backend, attached }) => [...new Set([backend, ...attached.flatMap(({ path }) => steps.instanceNames(path))])],
-    guards: ({ backend, volumeId }) => [{ instance: backend, resourceId: volumeId }],
+    guards: ({ backend, volumeId, attached }) => [
+      { instance: backend, resourceId: volumeId },
+      ...attached.flatMap(({ path }) => steps.guards(path)),
+    ],
     async succeed(tx, { id, params: { volumeId, requestedBytes }, output: { locator, sizeBytes } }) {
       if (locator === undefined || sizeBytes === undefined) throw new TypeError('extend-volume ended without a locator');
       await volumes.update(tx.trx, volumeId, { sizeBytes, requestedBytes, locator });

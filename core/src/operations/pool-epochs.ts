@@ -1,8 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Call, Logger } from '../contract/call.js';
 import { toVbsError, VbsError } from '../errors.js';
 import { currentEpoch, raiseEpoch } from '../metadata/database/store-identity.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import type { Instances } from './instances.js';
+
+/** How long the last mark may take, in milliseconds. */
+const lastMarkMs = 1_000;
 
 interface PoolEpochServices {
   readonly store: MetadataStore;
@@ -61,11 +65,13 @@ export class PoolEpochs {
     return true;
   }
 
-  /** Marks a last time. */
+  /** Marks a last time, for as long as a close may wait. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#markLater();
-    await this.#marking;
+    const limit = new AbortController();
+    await Promise.race([this.#marking, pause(lastMarkMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+    limit.abort();
   }
 
   #markLater(): void {

@@ -1,7 +1,8 @@
 import type { Call } from '../contract/call.js';
+import type { ConnectionInfo } from '../contract/connection.js';
 import type { OpenedBackend, OpenedExporter, VmmDelegate } from '../delegate/delegate.js';
 import { VbsError } from '../errors.js';
-import { attachments } from '../metadata/attachments.js';
+import { type AttachmentRecord, attachments } from '../metadata/attachments.js';
 import { exportsTable } from '../metadata/exports.js';
 import { leasedResources } from '../metadata/leases.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
@@ -154,53 +155,54 @@ export class Reconciler {
     ];
   }
 
-  /** Connections and disks of exports that were deleted; what VBS never made is not its business. */
+  /** Connections and disks of exports that were deleted; what VBS never made, and what is attached now, is not looked at further. */
   async #lookAtNode(node: VmmDelegate): Promise<Found[]> {
     const { store, lookCall } = this.#services;
-    if (!node.hypervisor.ownedHere) return [];
-    const devices = await node.hypervisor.contract.listDevices(lookCall());
-    const connections = await Promise.all(
-      [...node.initiators.values()].map(async ({ name, contract }) => ({
-        initiator: name,
-        listed: await contract.listConnections(lookCall()),
-      })),
-    );
-    const ended = await attachments.list(store.db, (query) => query.where({ node: node.name, state: 'detached' }));
-    const exported = await exportsTable.list(store.db, (query) =>
-      query.whereIn(
-        'id',
-        ended.map(({ exportId }) => exportId),
-      ),
-    );
+    const { hypervisor } = node;
+    if (!hypervisor.ownedHere) return [];
+    const devices = await hypervisor.contract.listDevices(lookCall());
+    const listed: { initiator: string; connection: ConnectionInfo }[] = [];
+    for (const { name: initiator, contract } of node.initiators.values()) {
+      for (const { connection } of await contract.listConnections(lookCall())) listed.push({ initiator, connection });
+    }
     const held = await leasedResources(store.db);
     const found: Found[] = [];
-    for (const { id: attachmentId, exportId, volumeId, vmKey, slot } of ended) {
-      const connection = exported.find(({ id }) => id === exportId)?.connection ?? null;
-      if (connection === null || held.has(volumeId)) continue;
-      const inVm = devices.some(
-        ({ vm, slot: at, source }) =>
-          vm === vmKey && at === slot && source?.kind === 'connection' && source.connection.key === connection.key,
-      );
-      if (inVm) {
-        const action = `left alone: take ${slot} out of ${vmKey} there`;
-        found.push({ difference: { kind: 'device', id: attachmentId, what: 'orphan', instance: node.hypervisor.name, action } });
-      }
-      for (const { initiator, listed } of connections) {
-        if (!listed.some((there) => there.connection.protocol === connection.protocol && there.connection.key === connection.key)) continue;
-        const difference = {
-          kind: 'connection',
-          id: attachmentId,
-          what: 'orphan',
-          instance: initiator,
-          action: 'removed by a repair',
-        } as const;
-        found.push({
-          difference,
-          leftover: { kind: 'connection', node: node.name, initiator, attachmentId, connection, exportId, volumeId },
-        });
-      }
+    for (const { vm, slot, source } of devices) {
+      const ended = source?.kind === 'connection' ? await this.#endedAttachment(node.name, source.connection, held) : null;
+      if (ended === null) continue;
+      const action = `left alone: take ${slot} out of ${vm} there`;
+      found.push({ difference: { kind: 'device', id: ended.id, what: 'orphan', instance: hypervisor.name, action } });
+    }
+    for (const { initiator, connection } of listed) {
+      const ended = await this.#endedAttachment(node.name, connection, held);
+      if (ended === null) continue;
+      const { id: attachmentId, exportId, volumeId } = ended;
+      const difference = {
+        kind: 'connection',
+        id: attachmentId,
+        what: 'orphan',
+        instance: initiator,
+        action: 'removed by a repair',
+      } as const;
+      found.push({
+        difference,
+        leftover: { kind: 'connection', node: node.name, initiator, attachmentId, connection, exportId, volumeId },
+      });
     }
     return found;
+  }
+
+  /** The attachment that a connection on a node is left of; null where another one has it now, or an operation is about it. */
+  async #endedAttachment(node: string, { protocol, key }: ConnectionInfo, held: ReadonlySet<string>): Promise<AttachmentRecord | null> {
+    const { db } = this.#services.store;
+    const exported = (await exportsTable.list(db, (query) => query.where({ connection_key: key }))).filter(
+      ({ connection }) => connection?.protocol === protocol,
+    );
+    if (exported.some(({ state, volumeId }) => state === 'live' || held.has(volumeId))) return null;
+    const last = exported.at(-1);
+    if (last === undefined) return null;
+    const [ended] = await attachments.list(db, (query) => query.where({ export_id: last.id, node, state: 'detached' }));
+    return ended ?? null;
   }
 
   async #remove(difference: Difference, leftover: Leftover): Promise<Difference> {

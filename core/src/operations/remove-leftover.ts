@@ -1,4 +1,7 @@
 import type { ConnectionInfo } from '../contract/connection.js';
+import { VbsError } from '../errors.js';
+import { exportsTable } from '../metadata/exports.js';
+import { freeNumber } from '../metadata/numbers.js';
 import type { OperationPlan } from '../workflow/journal.js';
 import type { ChangeStep } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
@@ -46,7 +49,11 @@ export function removeLeftoverWorkflow(instances: Instances): Workflow<Leftover,
       leftover.kind === 'export'
         ? [{ instance: leftover.exporter, resourceId: leftover.exportId }]
         : [{ instance: leftover.initiator, resourceId: leftover.attachmentId }],
-    succeed: async () => null,
+    async succeed({ trx }, { params: { exportId } }) {
+      // Whatever the node or exporter still had of it is gone: its number may be given out again (safety E1).
+      await freeNumber(trx, exportId);
+      return null;
+    },
     // Nothing was changed in the metadata: the next reconcile finds it again.
     fail: async () => undefined,
     abandon: async () => undefined,
@@ -59,6 +66,10 @@ export function planRemoveLeftover(workflow: Workflow<Leftover, object>, leftove
     workflow,
     leases: { [leased]: 'exclusive' },
     async prepare({ trx, now }) {
+      const exported = await exportsTable.get(trx, leftover.exportId);
+      if (exported?.state === 'live') {
+        throw new VbsError('FAILED_PRECONDITION', `${leftover.exportId} is in use again; look again`, { resource: leftover.exportId });
+      }
       // An export of metadata that were lost has no id here.
       await trx('ids').insert({ id: leased, created_at: now }).onConflict('id').ignore();
       return { resourceId: leased, params: leftover };

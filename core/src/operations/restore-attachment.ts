@@ -1,9 +1,12 @@
+import type { Call } from '../contract/call.js';
+import type { VmmDelegate } from '../delegate/delegate.js';
+import { isVbsError, VbsError } from '../errors.js';
 import type { ChangeStep, StepContext } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { succeedAttached } from './attach-volume.js';
 import { type AttachmentOutput, type AttachmentPath, AttachmentSteps } from './attachment-steps.js';
 import type { Instances } from './instances.js';
-import { changeVolume } from './transitions.js';
+import { changeAttachment, changeVolume } from './transitions.js';
 
 export interface RestoreAttachmentParams {
   readonly path: AttachmentPath;
@@ -29,7 +32,7 @@ export function restoreAttachmentWorkflow(instances: Instances): Workflow<Restor
     async do(context) {
       const { call, params } = context;
       const { node, vmKey } = params.path;
-      await instances.node(node).hypervisor.contract.identifyVm(call, { vmId: vmKey });
+      await requireVm(instances.node(node), call, vmKey);
       const bootId = await instances.node(node).bootId(call);
       let output: RestoreContext['output'] = { ...context.output, bootId };
       for (const step of [steps.ensureExport(pathOf), ...steps.forward(params.path, pathOf)]) {
@@ -53,7 +56,21 @@ export function restoreAttachmentWorkflow(instances: Instances): Workflow<Restor
       return succeedAttached(tx, id, { path, bootId }, output);
     },
     fail: (tx, { id, params: { path } }, error) =>
-      changeVolume({ tx, operationId: id }, path.volume.id, { state: 'in-use', reason: `${error.code}: ${error.message}` }),
+      changeAttachment({ tx, operationId: id }, path.attachmentId, { state: 'attached', reason: `${error.code}: ${error.message}` }),
     abandon: (tx, { id, params: { path } }, reason) => changeVolume({ tx, operationId: id }, path.volume.id, { state: 'error', reason }),
   };
+}
+
+/** @throws NOT_FOUND with the reason `vm-gone`: this VM, and nothing else on the way, is not there any more. */
+async function requireVm({ name, hypervisor }: VmmDelegate, call: Call, vmKey: string): Promise<void> {
+  try {
+    await hypervisor.contract.identifyVm(call, { vmId: vmKey });
+  } catch (error) {
+    if (!isVbsError(error) || error.code !== 'NOT_FOUND') throw error;
+    throw new VbsError('NOT_FOUND', `the VM ${vmKey} is gone from ${name}`, {
+      resource: vmKey,
+      context: { reason: 'vm-gone' },
+      cause: error,
+    });
+  }
 }

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Call, Logger } from '../contract/call.js';
 import { toVbsError, VbsError } from '../errors.js';
 import { type AttachmentRecord, attachments } from '../metadata/attachments.js';
@@ -11,6 +13,11 @@ import { planDetachVolume } from './plans/plan-detach-volume.js';
 import { planRestoreAttachment } from './plans/plan-restore-attachment.js';
 import type { PlanServices } from './plans/plan-services.js';
 import type { Workflows } from './workflows.js';
+
+/** How long a start waits for the first look, in milliseconds. */
+const firstLookMs = 5_000;
+/** The longest pause between two tries to restore one attachment, in milliseconds. */
+const longestPauseMs = 10 * 60_000;
 
 export interface RestorerServices {
   readonly store: MetadataStore;
@@ -31,14 +38,18 @@ export class Restorer {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Attachments that could not be restored, and when each is tried again. */
+  readonly #pauses = new Map<string, { readonly failures: number; readonly until: number }>();
 
   constructor(services: RestorerServices) {
     this.#services = services;
   }
 
-  /** Looks now, ends when what was found is restored or stuck, and looks again every few seconds. */
+  /** Looks now, and every few seconds. Ends when what was found is restored or stuck, or after a few seconds in any case. */
   async start(): Promise<void> {
-    await this.look();
+    const limit = new AbortController();
+    await Promise.race([this.look(), pause(firstLookMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+    limit.abort();
     this.#timer = setInterval(() => void this.look(), this.#services.lookMs).unref();
   }
 
@@ -66,7 +77,7 @@ export class Restorer {
     const outside = new OutsideLook(this.#services);
     const restores: Promise<void>[] = [];
     for (const attachment of attached) {
-      if (leased.has(attachment.volumeId)) continue;
+      if (leased.has(attachment.volumeId) || (this.#pauses.get(attachment.id)?.until ?? 0) > performance.now()) continue;
       if (await outside.isLost(attachment)) restores.push(this.#restore(attachment));
     }
     await Promise.all(restores);
@@ -80,12 +91,20 @@ export class Restorer {
         wait: false,
       });
       const ended = await engine.wait(record.id);
+      if (ended.state === 'succeeded') this.#pauses.delete(attachmentId);
       if (ended.state !== 'failed') return;
-      if (ended.error?.code === 'NOT_FOUND') return await this.#detachFromGoneVm(attachment);
+      if (ended.error?.context.reason === 'vm-gone') return await this.#detachFromGoneVm(attachment);
+      this.#pause(attachmentId);
       log.warn({ attachmentId, error: ended.error }, 'attachment could not be restored; it is tried again');
     } catch (error) {
       if (!(error instanceof ResourceBusy)) log.warn({ err: error, attachmentId }, 'attachment could not be restored; it is tried again');
     }
+  }
+
+  #pause(attachmentId: string): void {
+    const failures = (this.#pauses.get(attachmentId)?.failures ?? 0) + 1;
+    const pauseMs = Math.min(this.#services.lookMs * 2 ** (failures - 1), longestPauseMs);
+    this.#pauses.set(attachmentId, { failures, until: performance.now() + pauseMs });
   }
 
   async #detachFromGoneVm({ id: attachmentId, volumeId, vmId, node }: AttachmentRecord): Promise<void> {

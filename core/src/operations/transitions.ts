@@ -4,7 +4,7 @@ import type { StoreTransaction } from '../metadata/metadata-store.js';
 import { freeNumber } from '../metadata/numbers.js';
 import { snapshots } from '../metadata/snapshots.js';
 import type { Table } from '../metadata/table.js';
-import { volumes } from '../metadata/volumes.js';
+import { type VolumeState, volumes } from '../metadata/volumes.js';
 
 /** What a change of state is part of. */
 interface Change {
@@ -31,20 +31,31 @@ export const changeVolume = stateChanger('volume', volumes);
 export const changeSnapshot = stateChanger('snapshot', snapshots);
 export const changeAttachment = stateChanger('attachment', attachments);
 
-/** Ends an attachment of which nothing is left outside: its slot, export and number are free, its volume as the others leave it. */
-export async function endAttachment(
-  change: Change,
-  ids: { readonly attachmentId: string; readonly exportId: string; readonly volumeId: string },
-  reason: string | null,
-): Promise<void> {
-  await changeAttachment(change, ids.attachmentId, { state: 'detached', reason });
-  await exportsTable.update(change.tx.trx, ids.exportId, { state: 'deleted' });
-  await freeNumber(change.tx.trx, ids.exportId);
-  await settleVolume(change, ids.volumeId);
+/** What a resource was before an operation changed its state, to be it again. */
+export interface StateBefore<S extends string> {
+  readonly state: S;
+  readonly reason: string | null;
 }
 
-/** The state of a volume that no operation holds: as its live attachments have it. */
-export async function settleVolume(change: Change, volumeId: string): Promise<void> {
+/** An attachment that ends, and what is known of its end. */
+export interface EndedAttachment {
+  readonly attachmentId: string;
+  readonly exportId: string;
+  readonly reason: string | null;
+  /** The node may still have the connection: its number is not given out again (safety E1). */
+  readonly nodeMayHold: boolean;
+}
+
+/** Ends an attachment: its slot and export are free, and its number where the node has let go of it. */
+export async function endAttachment(change: Change, { attachmentId, exportId, reason, nodeMayHold }: EndedAttachment): Promise<void> {
+  await changeAttachment(change, attachmentId, { state: 'detached', reason });
+  await exportsTable.update(change.tx.trx, exportId, { state: 'deleted' });
+  if (!nodeMayHold) await freeNumber(change.tx.trx, exportId);
+}
+
+/** The state of a volume that an operation lets go of: as its live attachments have it. What was `error` stays so: only reset-state ends that. */
+export async function settleVolume(change: Change, volumeId: string, before?: StateBefore<VolumeState>): Promise<void> {
+  if (before?.state === 'error') return changeVolume(change, volumeId, before);
   const live = await liveAttachments(change.tx.trx, volumeId);
   await changeVolume(change, volumeId, { state: live.length === 0 ? 'available' : 'in-use' });
 }

@@ -13,16 +13,12 @@ export async function viewVolumes(db: Knex, records: readonly VolumeRecord[]): P
   const ids = records.map(({ id }) => id);
   const live = await attachments.list(db, (query) => query.whereIn('volume_id', ids).whereNot('state', 'detached'));
   const shown = await viewAttachments(db, live);
-  const filling = await operations.list(db, (query) =>
-    query.whereIn('resource_id', ids).whereIn('state', ['running', 'stuck']).whereNotNull('total_bytes'),
-  );
-  const progress = new Map(
-    filling.map(({ resourceId, doneBytes, totalBytes }) => [resourceId, { doneBytes: doneBytes ?? 0, totalBytes: totalBytes ?? 0 }]),
-  );
+  const open = await operations.list(db, (query) => query.whereIn('resource_id', ids).whereIn('state', ['running', 'stuck']));
+  const byVolume = new Map(open.map((operation) => [operation.resourceId, operation]));
   return records.map(({ id, state, reason, sizeBytes, requestedBytes, comment, snapshotId, backend, createdAt }) => ({
     id,
     state,
-    reason,
+    reason: reason ?? stuckReason(byVolume.get(id)),
     sizeBytes,
     requestedBytes,
     comment,
@@ -30,8 +26,20 @@ export async function viewVolumes(db: Knex, records: readonly VolumeRecord[]): P
     backend,
     createdAt: rfc3339(createdAt),
     attachments: shown.filter((attachment) => attachment.volumeId === id),
-    progress: progress.get(id) ?? null,
+    progress: progressOf(byVolume.get(id)),
   }));
+}
+
+function progressOf(operation: OperationRecord | undefined): Operation['progress'] {
+  if (operation === undefined || operation.totalBytes === null) return null;
+  return { doneBytes: operation.doneBytes ?? 0, totalBytes: operation.totalBytes };
+}
+
+/** Why a resource stays on its way: in a word where the plugin had one (`guest-busy`), else in a sentence. */
+function stuckReason(operation: OperationRecord | undefined): string | null {
+  if (operation?.state !== 'stuck') return null;
+  const word = operation.error?.context.reason;
+  return typeof word === 'string' ? word : operation.reason;
 }
 
 export async function viewVolume(db: Knex, record: VolumeRecord): Promise<Volume> {
@@ -42,17 +50,20 @@ export async function viewVolume(db: Knex, record: VolumeRecord): Promise<Volume
 
 export async function viewAttachments(db: Knex, records: readonly AttachmentRecord[]): Promise<Attachment[]> {
   const exportIds = records.map(({ exportId }) => exportId);
-  const byId = new Map((await exportsTable.list(db, (query) => query.whereIn('id', exportIds))).map((record) => [record.id, record]));
-  return records.map((record) => viewAttachment(record, byId.get(record.exportId)));
+  const exported = new Map((await exportsTable.list(db, (query) => query.whereIn('id', exportIds))).map((record) => [record.id, record]));
+  const ids = records.map(({ id }) => id);
+  const open = await operations.list(db, (query) => query.whereIn('resource_id', ids).where({ state: 'stuck' }));
+  const stuck = new Map(open.map((operation) => [operation.resourceId, operation]));
+  return records.map((record) => viewAttachment(record, exported.get(record.exportId), stuck.get(record.id)));
 }
 
-function viewAttachment(record: AttachmentRecord, exported: ExportRecord | undefined): Attachment {
+function viewAttachment(record: AttachmentRecord, exported: ExportRecord | undefined, stuck: OperationRecord | undefined): Attachment {
   const { id, volumeId, state, reason, node, vmId, device, slot, access, instanceId, exportId, source, createdAt } = record;
   return {
     id,
     volumeId,
     state,
-    reason,
+    reason: reason ?? stuckReason(stuck),
     vmmHost: node,
     vmId,
     device,

@@ -1,3 +1,4 @@
+import { adoptOrphanWorkflow } from './adopt-orphan.js';
 import { attachVolumeWorkflow } from './attach-volume.js';
 import { createSnapshotWorkflow } from './create-snapshot.js';
 import { createVolumeWorkflow } from './create-volume.js';
@@ -20,6 +21,7 @@ export interface Workflows {
   readonly detachVolume: ReturnType<typeof detachVolumeWorkflow>;
   readonly extendVolume: ReturnType<typeof extendVolumeWorkflow>;
   readonly restoreAttachment: ReturnType<typeof restoreAttachmentWorkflow>;
+  readonly adoptOrphan: ReturnType<typeof adoptOrphanWorkflow>;
   readonly removeLeftover: ReturnType<typeof removeLeftoverWorkflow>;
   readonly resetState: ReturnType<typeof resetStateWorkflow>;
 }
@@ -34,6 +36,7 @@ export function createWorkflows(instances: Instances): Workflows {
     detachVolume: detachVolumeWorkflow(instances),
     extendVolume: extendVolumeWorkflow(instances),
     restoreAttachment: restoreAttachmentWorkflow(instances),
+    adoptOrphan: adoptOrphanWorkflow(instances),
     removeLeftover: removeLeftoverWorkflow(instances),
     resetState: resetStateWorkflow(instances),
   };

@@ -33,6 +33,7 @@ export interface Workflow<P = unknown, O extends object = object> {
 }
 
 export interface GuardedResource {
+  /** The instance whose commands take the guard, or the VMM node. */
   readonly instance: string;
   readonly resourceId: string;
 }

@@ -64,6 +64,7 @@ export const initial = {
       stateColumn(table, 'access', ['read-write', 'read-only']).notNullable();
       table.text('initiators');
       table.text('connection');
+      table.text('connection_key').index();
       table.integer('address');
       table.bigInteger('created_at').notNullable();
       table.index(['volume_id']);

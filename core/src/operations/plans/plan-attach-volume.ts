@@ -80,6 +80,7 @@ export async function planAttachVolume<O extends object>(
         access,
         initiators,
         connection: null,
+        connectionKey: null,
         address: null,
         createdAt: tx.now,
       });

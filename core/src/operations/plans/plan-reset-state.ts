@@ -1,3 +1,4 @@
+import { VbsError } from '../../errors.js';
 import { liveAttachments } from '../../metadata/attachments.js';
 import { requireId } from '../../model/ids.js';
 import { requireFields } from '../../model/text.js';
@@ -24,6 +25,10 @@ export function planResetState<O extends object>(
     async prepare(tx) {
       const volume = await requireVolume(tx, volumeId);
       requireState(volume, ['error'], 'reset its state');
+      if (volume.locator === null) {
+        const message = `${volumeId} was never whole, or its bytes may be half destroyed; it can only be deleted`;
+        throw new VbsError('FAILED_PRECONDITION', message, { resource: volumeId });
+      }
       const attached: KnownAttachment[] = [];
       for (const attachment of await liveAttachments(tx.trx, volumeId)) attached.push(await knownAttachment(tx.trx, volume, attachment));
       return { resourceId: volumeId, params: { volumeId, backend: volume.backend, attached } };

@@ -1,6 +1,7 @@
+import type { Knex } from 'knex';
 import type { Call } from '../../contract/call.js';
 import { VbsError } from '../../errors.js';
-import type { MetadataStore, StoreTransaction } from '../../metadata/metadata-store.js';
+import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { type SnapshotRecord, snapshots } from '../../metadata/snapshots.js';
 import { type VolumeRecord, volumes } from '../../metadata/volumes.js';
 import type { Instances } from '../instances.js';
@@ -17,14 +18,14 @@ export interface PlanServices {
 }
 
 /** @throws NOT_FOUND */
-export async function requireVolume(tx: Pick<StoreTransaction, 'trx'>, id: string): Promise<VolumeRecord> {
+export async function requireVolume(tx: { readonly trx: Knex }, id: string): Promise<VolumeRecord> {
   const record = await volumes.get(tx.trx, id);
   if (record === null) throw new VbsError('NOT_FOUND', `there is no volume ${id}`, { resource: id, context: { ids: [id] } });
   return record;
 }
 
 /** @throws NOT_FOUND */
-export async function requireSnapshot(tx: Pick<StoreTransaction, 'trx'>, id: string): Promise<SnapshotRecord> {
+export async function requireSnapshot(tx: { readonly trx: Knex }, id: string): Promise<SnapshotRecord> {
   const record = await snapshots.get(tx.trx, id);
   if (record === null) throw new VbsError('NOT_FOUND', `there is no snapshot ${id}`, { resource: id, context: { ids: [id] } });
   return record;
