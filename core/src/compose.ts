@@ -21,6 +21,7 @@ import { createWorkflows, type Workflows } from './operations/workflows.js';
 import { tokens } from './tokens.js';
 import { Journal } from './workflow/journal.js';
 import { OperationEngine } from './workflow/operation-engine.js';
+import { OtherProcesses } from './workflow/other-processes.js';
 import { type ProcessEntry, ProcessLease } from './workflow/process-lease.js';
 import { Recovery } from './workflow/recovery.js';
 import { defaultTimes, type StoreTimes } from './workflow/store-times.js';
@@ -68,8 +69,12 @@ export function compose(parts: Parts): ComposedStore {
   };
 }
 
-/** Takes up what an earlier process left, and puts attachments back. */
+const working = new WeakSet<Container>();
+
+/** Takes up what an earlier process left, and puts attachments back; once. */
 async function beginWork(container: Container): Promise<void> {
+  if (working.has(container)) return;
+  working.add(container);
   await container.resolve(tokens.recovery).start();
   await container.resolve(tokens.restorer).start();
   container.resolve(tokens.housekeeper).start();
@@ -92,6 +97,9 @@ function registerCore(container: Container): void {
   container.register(tokens.metadata, { useClass: MetadataStore });
   container.register(tokens.lease, { useClass: ProcessLease });
   container.register(tokens.journal, { useClass: Journal });
+  container.register(tokens.others, {
+    useFactory: (from) => new OtherProcesses(from.resolve(tokens.metadata), from.resolve(tokens.lease), isKnownDead),
+  });
   container.register(tokens.instances, { useFactory: (from) => new Instances(from.resolve(tokens.delegates)) });
   container.register(tokens.workflows, { useFactory: (from) => createWorkflows(from.resolve(tokens.instances)) });
   container.register(tokens.engine, {
@@ -102,6 +110,7 @@ function registerCore(container: Container): void {
         log: from.resolve(tokens.logger),
         now: () => clock.now(),
         times: from.resolve(tokens.times),
+        others: from.resolve(tokens.others),
         settleGuards: guardSettler(from.resolve(tokens.machines), from.resolve(tokens.workflows)),
       });
     },
@@ -110,6 +119,7 @@ function registerCore(container: Container): void {
     useFactory: (from) => {
       const clock = from.resolve(tokens.clock);
       const instances = from.resolve(tokens.instances);
+      const poolEpochs = from.resolve(tokens.poolEpochs);
       return new Recovery(
         from.resolve(tokens.metadata),
         from.resolve(tokens.journal),
@@ -119,8 +129,8 @@ function registerCore(container: Container): void {
           scanMs: from.resolve(tokens.times).scanMs,
           now: () => clock.now(),
           log: from.resolve(tokens.logger),
-          isKnownDead,
-          canServe: (names) => instances.canServe(names),
+          others: from.resolve(tokens.others),
+          canServe: (names) => poolEpochs.isCurrent && instances.canServe(names),
         },
       );
     },
@@ -153,8 +163,9 @@ function registerCore(container: Container): void {
     useFactory: (from) => new EventFeed(from.resolve(tokens.metadata), from.resolve(tokens.closed).signal),
   });
   container.register(tokens.restorer, {
-    useFactory: (from) =>
-      new Restorer({
+    useFactory: (from) => {
+      const poolEpochs = from.resolve(tokens.poolEpochs);
+      return new Restorer({
         store: from.resolve(tokens.metadata),
         engine: from.resolve(tokens.engine),
         instances: from.resolve(tokens.instances),
@@ -162,7 +173,9 @@ function registerCore(container: Container): void {
         planServices: from.resolve(tokens.planServices),
         log: from.resolve(tokens.logger),
         lookMs: from.resolve(tokens.times).restoreMs,
-      }),
+        mayAct: () => poolEpochs.isCurrent,
+      });
+    },
   });
   container.register(tokens.reconciler, {
     useFactory: (from) => {
@@ -221,16 +234,22 @@ const closeLimitMs = 9_000;
 
 async function closeParts(container: Container): Promise<void> {
   container.resolve(tokens.restorer).stop();
+  let callsStillRun = false;
   const endStreams = async (): Promise<void> => container.resolve(tokens.closed).abort();
   await closeInOrder(
     [
       ['the look for operations to recover', () => container.resolve(tokens.recovery).stop()],
-      ['the running operations', () => container.resolve(tokens.engine).close()],
+      [
+        'the running operations',
+        async () => {
+          callsStillRun = await container.resolve(tokens.engine).close();
+        },
+      ],
       ['the housekeeping', () => container.resolve(tokens.housekeeper).stop()],
       ['the marks of the pools', () => container.resolve(tokens.poolEpochs).stop()],
       ['the event streams', endStreams],
       ['the instances of the plugins', () => container.resolve(tokens.delegates).close()],
-      ['the lease of this process', () => container.resolve(tokens.lease).end()],
+      ['the lease of this process', () => container.resolve(tokens.lease).end({ callsStillRun })],
       ['the database', () => container.resolve(tokens.metadata).close()],
     ],
     closeLimitMs,

@@ -103,7 +103,7 @@ export class VbsError extends Error {
       code: this.code,
       message: this.message,
       ...(this.resource === undefined ? {} : { resource: this.resource }),
-      context: this.context,
+      context: plainContext(this.context),
     };
   }
 }
@@ -133,4 +133,17 @@ export function fromSerialized(error: SerializedError): VbsError {
     context: error.context,
     ...(error.resource === undefined ? {} : { resource: error.resource }),
   });
+}
+
+/** A context that survives JSON, whatever a plugin put into it. */
+function plainContext(context: ErrorContext): ErrorContext {
+  const seen = new WeakSet<object>();
+  const plain = (_key: string, value: unknown): unknown => {
+    if (typeof value === 'bigint' || typeof value === 'symbol' || typeof value === 'function') return String(value);
+    if (typeof value !== 'object' || value === null) return value;
+    if (seen.has(value)) return '[repeated]';
+    seen.add(value);
+    return value;
+  };
+  return JSON.parse(JSON.stringify(context, plain)) as ErrorContext;
 }

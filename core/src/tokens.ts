@@ -18,6 +18,7 @@ import type { Restorer } from './operations/restorer.js';
 import type { Workflows } from './operations/workflows.js';
 import type { Journal } from './workflow/journal.js';
 import type { OperationEngine } from './workflow/operation-engine.js';
+import type { OtherProcesses } from './workflow/other-processes.js';
 import type { ProcessEntry, ProcessLease } from './workflow/process-lease.js';
 import type { Recovery } from './workflow/recovery.js';
 import type { StoreTimes } from './workflow/store-times.js';
@@ -39,6 +40,7 @@ export const tokens = {
   // The core's own.
   metadata: token<MetadataStore>('metadata'),
   lease: token<ProcessLease>('lease'),
+  others: token<OtherProcesses>('other-processes'),
   journal: token<Journal>('journal'),
   instances: token<Instances>('instances'),
   workflows: token<Workflows>('workflows'),

@@ -33,10 +33,13 @@ test('errors › every code has a section of its own, and no other code has one'
   t.deepEqual(sections, codes);
 });
 
-/** The messages that the page quotes: the first cell of the tables of causes. `…` stands for what differs. */
-const messages = [...document.matchAll(/^\| `([^`]*)` \|.*\|$/gm)]
-  .map((match) => match[1] ?? '')
-  .filter((message) => /[a-z ]{8}/.test(message) && !codes.includes(message as ErrorCode));
+/** The messages that the page quotes, of every table of messages. `…` stands for what differs. */
+const messages = document
+  .split('| message | cause |\n')
+  .slice(1)
+  .flatMap((table) => table.split('\n\n')[0]?.split('\n') ?? [])
+  .map((row) => /^\| `([^`]*)` \|/.exec(row)?.[1])
+  .filter((message) => message !== undefined);
 
 test('errors › every quoted message is one that the sources have', async (t) => {
   const paths = [

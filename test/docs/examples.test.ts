@@ -103,7 +103,8 @@ test('examples › every block of TypeScript says how it is tried', async (t) =>
 });
 
 for (const { title, name, files, output } of examples.filter(({ runs }) => runs)) {
-  test(`examples › ${title} runs${output === undefined ? '' : ', and prints what is shown'}`, async (t) => {
+  // One after the other: each is a process of its own.
+  test.serial(`examples › ${title} runs${output === undefined ? '' : ', and prints what is shown'}`, async (t) => {
     t.timeout(60_000);
     const directory = await mkdtemp(join(tmpdir(), 'vbs-example-'));
     t.teardown(() => rm(directory, { recursive: true, force: true }));
@@ -111,8 +112,8 @@ for (const { title, name, files, output } of examples.filter(({ runs }) => runs)
     const { stdout } = await execute(process.execPath, [join(project, 'out', `${name}.js`)], {
       cwd: directory,
       timeout: 30_000,
-      env: { ...process.env, VBS_EXAMPLE_SECRET: 'secret' },
     });
-    if (output !== undefined) t.is(comparable(stdout), comparable(output));
+    if (output === undefined) t.pass();
+    else t.is(comparable(stdout), comparable(output));
   });
 }

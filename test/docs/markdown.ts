@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The folder of the repository. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** A fenced block: its info string in words, and the text between the fences. */
+/** A fenced block, also one in a list: its info string in words, and the text between the fences without the fence's indent. */
 export interface Block {
   readonly info: readonly string[];
   readonly text: string;
@@ -21,11 +21,11 @@ export function readDocument(path: string): Promise<string> {
 /** The fenced blocks of a document, in order. @throws Error: a fence is left open. */
 export function blocksOf(markdown: string): readonly Block[] {
   const blocks: Block[] = [];
-  let open: { info: readonly string[]; lines: string[]; line: number } | undefined;
+  let open: { info: readonly string[]; indent: string; lines: string[]; line: number } | undefined;
   for (const [index, line] of markdown.split('\n').entries()) {
-    const fence = /^```(.*)$/.exec(line);
-    if (fence === null) open?.lines.push(line);
-    else if (open === undefined) open = { info: (fence[1] ?? '').trim().split(/\s+/), lines: [], line: index + 1 };
+    const [, indent = '', info] = /^( *)```(.*)$/.exec(line) ?? [];
+    if (info === undefined) open?.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line);
+    else if (open === undefined) open = { info: info.trim().split(/\s+/), indent, lines: [], line: index + 1 };
     else {
       blocks.push({ info: open.info, text: `${open.lines.join('\n')}\n`, line: open.line });
       open = undefined;
@@ -37,7 +37,7 @@ export function blocksOf(markdown: string): readonly Block[] {
 
 /** The document without its fenced blocks and its code spans, in which brackets are no links. */
 export function proseOf(markdown: string): string {
-  return markdown.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
+  return markdown.replaceAll(/^ *```.*?^ *```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
 }
 
 /** The targets of inline links and images, without titles. */
@@ -49,7 +49,7 @@ export function linksOf(markdown: string): readonly string[] {
 export function anchorsOf(markdown: string): ReadonlySet<string> {
   const seen = new Map<string, number>();
   const anchors = new Set<string>();
-  for (const [, heading = ''] of markdown.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#{1,6} +(.+?) *$/gm)) {
+  for (const [, heading = ''] of markdown.replaceAll(/^ *```.*?^ *```$/gms, '').matchAll(/^#{1,6} +(.+?) *$/gm)) {
     const slug = heading
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')

@@ -6,6 +6,8 @@ export interface InterceptedCall {
   readonly call: Call;
   readonly request: unknown;
   go(): Promise<unknown>;
+  /** The same with another call or request. */
+  again(call: Call, request: unknown): Promise<unknown>;
 }
 
 type Interceptor = (intercepted: InterceptedCall) => Promise<unknown>;
@@ -34,7 +36,7 @@ function wrapped(opened: object, interceptor: Interceptor): object {
       if (typeof value !== 'function') return value;
       const method = value.bind(target) as (call: Call, request: unknown) => Promise<unknown>;
       if (typeof key !== 'string' || ownOf.has(key)) return method;
-      return (call: Call, request: unknown) => interceptor({ method: key, call, request, go: () => method(call, request) });
+      return (call: Call, request: unknown) => interceptor({ method: key, call, request, go: () => method(call, request), again: method });
     },
   });
 }

@@ -52,6 +52,8 @@ export interface StoreOptions {
   readonly plugin?: <P extends Plugin>(plugin: P) => P;
   readonly services?: Partial<Services>;
   readonly overrides?: StoreOverrides;
+  /** A call hangs at the end, so that not everything can be closed. */
+  readonly closesBadly?: boolean;
 }
 
 /** One store on files, NBD and a sandbox, with the way into its VMs. */
@@ -108,7 +110,7 @@ export async function newStore(t: ExecutionContext, options: StoreOptions = {}):
     { logger: silent, ...options.services },
     { ...options.overrides, times: { ...shortTimes, ...options.overrides?.times } },
   );
-  t.teardown(() => store.close());
+  t.teardown(() => (options.closesBadly === true ? store.close().catch(() => undefined) : store.close()));
   const vm = (vmId: string) => sandbox.vm(vmmHost, vmId);
   const disk = (vmId: string, device: string) => vm(vmId).disk(device);
 
@@ -137,6 +139,9 @@ export async function newStore(t: ExecutionContext, options: StoreOptions = {}):
 }
 
 export const someBytes = (length: number): Buffer => randomBytes(length);
+
+/** The plugins by name, for configuration files. */
+export const pluginNames = ['@vbs/plugin-file', '@vbs/plugin-nbd', '@vbs/plugin-sandbox'];
 
 const dumped = [
   'store',

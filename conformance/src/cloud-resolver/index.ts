@@ -17,7 +17,9 @@ export interface KnownInstances {
   readonly notPlaced: string | null;
 }
 
-export interface CloudResolverSetup<P extends Providing<'cloudResolver'>> extends CommonSetup<ConfigOf<P['cloudResolver']>>, KnownInstances {}
+export interface CloudResolverSetup<P extends Providing<'cloudResolver'>>
+  extends CommonSetup<ConfigOf<P['cloudResolver']>>,
+    KnownInstances {}
 
 interface ResolverStage extends Stage<'cloudResolver'>, KnownInstances {}
 
@@ -53,7 +55,17 @@ function proofs({ terminated, notPlaced }: KnownInstances): readonly Proof<Resol
       promise: 'finds nothing by a text that is no instance id',
       prove: async (stage) => {
         const { instanceId } = stage.running[0];
-        for (const hostile of ['', ' ', `../${instanceId}`, `${instanceId}\n`, `${instanceId} `, '-f', '*', '__proto__', 'x'.repeat(5_000)]) {
+        for (const hostile of [
+          '',
+          ' ',
+          `../${instanceId}`,
+          `${instanceId}\n`,
+          `${instanceId} `,
+          '-f',
+          '*',
+          '__proto__',
+          'x'.repeat(5_000),
+        ]) {
           const what = `resolveInstance of ${JSON.stringify(hostile.slice(0, 60))}`;
           await refused(resolve(stage, hostile), ['NOT_FOUND', 'INVALID_ARGUMENT'], what);
         }
@@ -104,7 +116,7 @@ function proofs({ terminated, notPlaced }: KnownInstances): readonly Proof<Resol
 export function cloudResolverConformance<P extends Providing<'cloudResolver'>>(
   test: Test,
   plugin: Plugin<string, P>,
-  setup: CloudResolverSetup<P>,
+  setup: NoInfer<CloudResolverSetup<P>>,
 ): void {
   const { running, unknown, terminated, notPlaced } = setup;
   const known = { running, unknown, terminated, notPlaced };

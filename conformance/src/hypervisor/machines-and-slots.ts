@@ -54,9 +54,25 @@ export const machineAndSlotProofs: readonly Proof<HypervisorStage>[] = [
     prove: async (stage) => {
       const vm = await stage.key(stage.options.vms[0]);
       const [device] = stage.options.devices;
-      const hostile = ['', ' ', `${device} `, ` ${device}`, `${device}\n`, `../${device}`, `/dev/../${device}`, '/', '-f', `${device},mode=w`];
+      const hostile = [
+        '',
+        ' ',
+        `${device} `,
+        ` ${device}`,
+        `${device}\n`,
+        `../${device}`,
+        `/dev/../${device}`,
+        '/',
+        '-f',
+        `${device},mode=w`,
+      ];
       for (const illegal of [...hostile, `${device}\0`, '$(reboot)', 'x'.repeat(5_000), ...stage.options.illegalDevices]) {
-        await refusedField(stage.slot(vm, illegal), 'INVALID_ARGUMENT', 'device', `canonicalSlot of ${JSON.stringify(illegal.slice(0, 60))}`);
+        await refusedField(
+          stage.slot(vm, illegal),
+          'INVALID_ARGUMENT',
+          'device',
+          `canonicalSlot of ${JSON.stringify(illegal.slice(0, 60))}`,
+        );
       }
     },
   },

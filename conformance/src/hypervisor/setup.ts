@@ -19,6 +19,8 @@ export interface GuestDisk extends Bytes {
   flush(): Promise<void>;
 }
 
+export type HoldDevice = (surroundings: Surroundings, vmId: string, slot: string) => Promise<() => Promise<void>>;
+
 export interface HypervisorSetup<P extends Providing<'hypervisor'>> extends CommonSetup<ConfigOf<P['hypervisor']>> {
   /** The ids of two VMs that the configuration leads to, without disks of VBS: running where the hypervisor declares `hotplug`, else stopped. */
   readonly vms: readonly [string, string];
@@ -35,6 +37,8 @@ export interface HypervisorSetup<P extends Providing<'hypervisor'>> extends Comm
   ) => Promise<AttachableSource>;
   /** The disk that a VM's programs see in a slot; rejects when there is none. A stopped VM may be started for it. */
   readonly guest: (surroundings: Surroundings, vmId: string, slot: string) => GuestDisk | Promise<GuestDisk>;
+  /** Makes the guest busy with a disk, so that it does not let go when it is asked; answers how it is done with it. null where nobody can. */
+  readonly holdDevice: HoldDevice | null;
   /** Of the disks, in bytes; 1 MiB unless told. */
   readonly sizeBytes?: number;
 }

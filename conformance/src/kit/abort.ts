@@ -44,7 +44,11 @@ export async function abortDuring({ newCall, moment, settleMs, act }: AbortOptio
   const timer = moment === 'first progress' ? undefined : setTimeout(abort, moment);
   try {
     await Promise.race([settled, aborted]);
-    await inTime(settled, settleMs, `the call was aborted (${moment === 'first progress' ? moment : `after ${moment} ms`}) and has not settled`);
+    await inTime(
+      settled,
+      settleMs,
+      `the call was aborted (${moment === 'first progress' ? moment : `after ${moment} ms`}) and has not settled`,
+    );
   } finally {
     clearTimeout(timer);
   }

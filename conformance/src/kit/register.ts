@@ -76,6 +76,9 @@ export function register<K extends ContractKind, S extends Stage<K>>(registratio
       await refusesUndeclared(scene, needs);
       await refusals[needs]?.(stage(scene));
     };
-    test(`${who} › ${method} › ${promise}`, body(() => Scene.with(kind, plugin, setup, act), setup.timeLimitMs ?? 60_000));
+    test(
+      `${who} › ${method} › ${promise}`,
+      body(() => Scene.with(kind, plugin, setup, act), setup.timeLimitMs ?? 60_000),
+    );
   }
 }

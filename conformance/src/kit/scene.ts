@@ -20,7 +20,7 @@ let drawn = 0;
 
 function keysOf(config: unknown): object {
   if (typeof config === 'object' && config !== null) return config;
-  throw new TypeError('`config` of the set-up must answer an object with the plugin\'s own keys');
+  throw new TypeError("`config` of the set-up must answer an object with the plugin's own keys");
 }
 
 /** What one test opens, how the core would: through manifest, schema, `open` and layers. */

@@ -1,5 +1,4 @@
-import type { Logger, Machine, Plugin, Provides } from '@vbs/core';
-import type { ContractKind } from '@vbs/core';
+import type { ContractKind, Logger, Machine, Plugin, Provides } from '@vbs/core';
 
 /** A plugin's `provides` that has a provider of the kind. */
 export type Providing<K extends ContractKind> = Provides & Required<Pick<Provides, K>>;

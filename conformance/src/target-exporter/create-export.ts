@@ -78,6 +78,28 @@ export const createExportProofs: readonly Proof<ExporterStage>[] = [
   },
   {
     method,
+    promise: 'refuses a volume that is larger than what its locator leads to with FAILED_PRECONDITION, and makes nothing',
+    prove: async (stage) => {
+      const prepared = await stage.prepare();
+      const volume = { ...prepared.request.volume, sizeBytes: stage.sizeBytes * 2 };
+      const attempt = stage.create({ ...prepared, request: { ...prepared.request, volume } });
+      await refused(attempt, 'FAILED_PRECONDITION', 'createExport of more bytes than there are');
+      assert.deepEqual(await stage.ids(), []);
+    },
+  },
+  {
+    method,
+    needs: 'fence',
+    promise: 'refuses an export that was revoked with FAILED_PRECONDITION, and lets nobody in',
+    prove: async (stage) => {
+      const exported = await stage.export();
+      await stage.exporter.revokeAccess(stage.call(), { exportId: exported.request.exportId });
+      await refused(stage.create(exported), 'FAILED_PRECONDITION', 'createExport of a revoked export');
+      await assert.rejects(stage.client(exported), 'somebody was let into a revoked export');
+    },
+  },
+  {
+    method,
     promise: 'makes one export when two callers race for its id',
     prove: async (stage) => {
       const prepared = await stage.prepare();
@@ -178,7 +200,7 @@ export const createExportProofs: readonly Proof<ExporterStage>[] = [
         assert.deepEqual(await stage.ids(), before);
       }
       assert.deepEqual(await stage.scene.files(), files, 'the files of the volumes and beside them');
-      await holds(prepared.volume, prepared.content);
+      await holds(prepared.volume, prepared.content, 'the volume');
       await neighbour.undisturbed();
     },
   },

@@ -16,7 +16,7 @@ export type { ExportableVolume, ExportClient, TargetExporterSetup } from './setu
 export function targetExporterConformance<P extends Providing<'targetExporter'>>(
   test: Test,
   plugin: Plugin<string, P>,
-  setup: TargetExporterSetup<P>,
+  setup: NoInfer<TargetExporterSetup<P>>,
 ): void {
   register({
     test,

@@ -9,7 +9,11 @@ export const listExportsProofs: readonly Proof<ExporterStage>[] = [
     promise: 'lists each export once, with its connection, access and size, and nothing else',
     prove: async (stage) => {
       assert.deepEqual(await stage.ids(), [], 'a new exporter');
-      const made = [await stage.export(), await stage.export(stage.scene.has('read-only') ? { access: 'read-only' } : {}), await stage.export()];
+      const made = [
+        await stage.export(),
+        await stage.export(stage.scene.has('read-only') ? { access: 'read-only' } : {}),
+        await stage.export(),
+      ];
       assert.deepEqual(await stage.ids(), made.map(({ request }) => request.exportId).sort());
       for (const { request, connection } of made) {
         const found = await stage.listed(request.exportId);

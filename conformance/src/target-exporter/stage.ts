@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Access, type Call, type ConnectionInfo, type ContractTypes, type ExportRequest, Secret, serialOf, type TargetExport } from '@vbs/core';
+import {
+  type Access,
+  type Call,
+  type ConnectionInfo,
+  type ContractTypes,
+  type ExportRequest,
+  Secret,
+  serialOf,
+  type TargetExport,
+} from '@vbs/core';
 import { fill, holds, mebibyte, pattern } from '../kit/bytes.js';
 import { newId } from '../kit/ids.js';
 import type { Scene } from '../kit/scene.js';
@@ -54,7 +63,11 @@ export class ExporterStage {
   }
 
   /** A volume full of bytes, and a request to export it, with everything that the exporter's capabilities call for. */
-  async prepare({ access = 'read-write' as Access, exportId = newId('export'), of = undefined as Prepared | undefined } = {}): Promise<Prepared> {
+  async prepare({
+    access = 'read-write' as Access,
+    exportId = newId('export'),
+    of = undefined as Prepared | undefined,
+  } = {}): Promise<Prepared> {
     const { addresses } = this.scene.opened.traits;
     const volume = of?.volume ?? (await this.#options.makeVolume(this.scene, this.sizeBytes));
     if (of === undefined) this.scene.atEnd(() => volume.remove());

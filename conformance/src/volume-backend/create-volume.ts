@@ -101,7 +101,15 @@ export const createVolumeProofs: readonly Proof<BackendStage>[] = [
     prove: async (stage) => {
       const before = await stage.listing();
       const unaligned = stage.granularityBytes > 1 ? [stage.sizeBytes + 1, stage.granularityBytes - 1] : [];
-      for (const sizeBytes of [0, -stage.granularityBytes, stage.granularityBytes + 0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e30, ...unaligned]) {
+      for (const sizeBytes of [
+        0,
+        -stage.granularityBytes,
+        stage.granularityBytes + 0.5,
+        Number.NaN,
+        Number.POSITIVE_INFINITY,
+        1e30,
+        ...unaligned,
+      ]) {
         await refused(stage.create(newId('volume'), sizeBytes), ['OUT_OF_RANGE', 'INVALID_ARGUMENT'], `createVolume of ${sizeBytes} bytes`);
       }
       assert.deepEqual(await stage.listing(), before);
@@ -116,7 +124,9 @@ export const createVolumeProofs: readonly Proof<BackendStage>[] = [
       const request = { id: newId('volume'), sizeBytes: stage.roundUp(totalBytes + stage.sizeBytes) };
       const attempt = stage.backend.createVolume(stage.call(), request);
       if (stage.scene.has('thin')) {
-        const made = await attempt.catch((error: unknown) => refused(Promise.reject(error), ['RESOURCE_EXHAUSTED', 'OUT_OF_RANGE'], method));
+        const made = await attempt.catch((error: unknown) =>
+          refused(Promise.reject(error), ['RESOURCE_EXHAUSTED', 'OUT_OF_RANGE'], method),
+        );
         if ('sizeBytes' in made) assert.equal(made.sizeBytes, request.sizeBytes);
         await stage.backend.deleteVolume(stage.call(), { id: request.id });
       } else {

@@ -106,7 +106,11 @@ export const deleteVolumeProofs: readonly Proof<BackendStage>[] = [
       const neighbours = await stage.neighbours();
       const [before, files] = [await stage.listing(), await stage.scene.files()];
       for (const id of hostileIds('volume')) {
-        await refused(stage.backend.deleteVolume(stage.call(), { id }), 'INVALID_ARGUMENT', `deleteVolume of ${JSON.stringify(id.slice(0, 60))}`);
+        await refused(
+          stage.backend.deleteVolume(stage.call(), { id }),
+          'INVALID_ARGUMENT',
+          `deleteVolume of ${JSON.stringify(id.slice(0, 60))}`,
+        );
       }
       assert.deepEqual(await stage.listing(), before);
       assert.deepEqual(await stage.scene.files(), files, 'the files of the pool and beside it');

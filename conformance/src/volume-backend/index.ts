@@ -18,7 +18,7 @@ export type { LocatorOf, VolumeBackendSetup, VolumeIo } from './setup.js';
 export function volumeBackendConformance<P extends Providing<'volumeBackend'>>(
   test: Test,
   plugin: Plugin<string, P>,
-  setup: VolumeBackendSetup<P>,
+  setup: NoInfer<VolumeBackendSetup<P>>,
 ): void {
   register({
     test,

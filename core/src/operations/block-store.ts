@@ -212,9 +212,11 @@ export class BlockStore implements AsyncDisposable {
 
   /** Tries a stuck operation now, and answers how it stands then. */
   async retryOperation(operationId: string): Promise<Operation> {
-    const { engine, recover } = this.#services;
+    const { engine, recover, poolEpochs } = this.#services;
+    poolEpochs.requireCurrent();
     const before = await this.#operation(requireId('operation', operationId, 'operationId'));
     if (before.state === 'stuck') {
+      await engine.requireIdle(operationId, 'retried');
       await recover([operationId]);
       await engine.wait(operationId);
     }
@@ -223,12 +225,14 @@ export class BlockStore implements AsyncDisposable {
 
   /** Gives up a stuck operation; its resource becomes `error`, and reset-state or a delete is the way on. */
   async abandonOperation(operationId: string): Promise<Operation> {
+    this.#services.poolEpochs.requireCurrent();
     await this.#services.engine.abandon(requireId('operation', operationId, 'operationId'), `operation ${operationId} was abandoned`);
     return this.#operation(operationId);
   }
 
   /** Asks a running operation to go back, as far as it still may. */
   async cancelOperation(operationId: string): Promise<void> {
+    this.#services.poolEpochs.requireCurrent();
     await this.#services.engine.cancel(requireId('operation', operationId, 'operationId'));
   }
 

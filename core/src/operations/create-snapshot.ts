@@ -18,7 +18,7 @@ interface CreateSnapshotOutput {
 export function createSnapshotWorkflow(instances: Instances): Workflow<CreateSnapshotParams, CreateSnapshotOutput> {
   return {
     kind: 'create-snapshot',
-    recovery: { forwardOnce: 'create-snapshot' },
+    recovery: { forwardOnce: 'create-snapshot', notAfterAnswer: true },
     steps: () => [
       {
         name: 'create-snapshot',

@@ -20,6 +20,7 @@ export function deleteSnapshotWorkflow(instances: Instances): Workflow<DeleteSna
     steps: () => [
       removalStep({
         name: 'delete-snapshot',
+        destroys: true,
         remove: ({ call, params }) => instances.backend(params.backend).contract.deleteSnapshot(call, { id: params.snapshotId }),
         isThere: async ({ call, params }) =>
           (await instances.backend(params.backend).contract.listSnapshots(call)).some(({ id }) => id === params.snapshotId),

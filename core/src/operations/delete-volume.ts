@@ -20,6 +20,7 @@ export function deleteVolumeWorkflow(instances: Instances): Workflow<DeleteVolum
     steps: () => [
       removalStep({
         name: 'delete-volume',
+        destroys: true,
         remove: ({ call, params }) => instances.backend(params.backend).contract.deleteVolume(call, { id: params.volumeId }),
         isThere: async ({ call, params }) =>
           (await instances.backend(params.backend).contract.listVolumes(call)).some(({ id }) => id === params.volumeId),

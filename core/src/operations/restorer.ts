@@ -27,6 +27,8 @@ export interface RestorerServices {
   readonly planServices: PlanServices;
   readonly log: Logger;
   readonly lookMs: number;
+  /** False while this store only reads. */
+  readonly mayAct: () => boolean;
 }
 
 /**
@@ -70,7 +72,8 @@ export class Restorer {
   }
 
   async #look(): Promise<void> {
-    const { store } = this.#services;
+    const { store, mayAct } = this.#services;
+    if (!mayAct()) return;
     const attached = await attachments.list(store.db, (query) => query.where({ state: 'attached' }));
     if (attached.length === 0) return;
     const leased = await leasedResources(store.db);

@@ -26,7 +26,7 @@ export async function viewVolumes(db: Knex, records: readonly VolumeRecord[]): P
     backend,
     createdAt: rfc3339(createdAt),
     attachments: shown.filter((attachment) => attachment.volumeId === id),
-    progress: progressOf(byVolume.get(id)),
+    progress: state === 'pending' ? progressOf(byVolume.get(id)) : null,
   }));
 }
 

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Logger } from '../contract/call.js';
+import type { Call, Logger } from '../contract/call.js';
 import { fromSerialized, VbsError } from '../errors.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { type OperationRecord, operations } from '../metadata/operations.js';
 import { Fenced } from './fenced.js';
 import { type BegunOperation, type Journal, type OperationPlan, ResourceBusy } from './journal.js';
 import { OperationRun, type RunOptions } from './operation-run.js';
+import type { OtherProcesses } from './other-processes.js';
 import type { ProcessLease } from './process-lease.js';
 import type { StoreTimes } from './store-times.js';
 import type { Workflow } from './workflow.js';
@@ -14,6 +15,9 @@ type AnyWorkflow = Workflow<unknown, Record<string, unknown>>;
 
 /** The most operations that run in one process at once; more are refused. */
 export const maxRunning = 1_000;
+
+/** What a timer of Node.js can wait at the most, in milliseconds: 24.8 days. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export interface WaitOptions {
   /** Ends the waiting, not the operation. */
@@ -35,6 +39,7 @@ export class OperationEngine {
   readonly #log: Logger;
   readonly #times: StoreTimes;
   readonly #settleGuards: RunOptions['settleGuards'];
+  readonly #others: OtherProcesses;
   readonly #now: () => number;
   readonly #running = new Map<string, Running>();
   /** In the journal, and about to be launched. */
@@ -53,6 +58,7 @@ export class OperationEngine {
       log: Logger;
       now: () => number;
       times: StoreTimes;
+      others: OtherProcesses;
       settleGuards: RunOptions['settleGuards'];
     },
   ) {
@@ -64,6 +70,7 @@ export class OperationEngine {
     this.#now = options.now;
     this.#times = options.times;
     this.#settleGuards = options.settleGuards;
+    this.#others = options.others;
   }
 
   /**
@@ -132,11 +139,12 @@ export class OperationEngine {
       leave: AbortSignal.any([this.#leave.signal, this.#lease.lapsed]),
       pauseMs: this.#times.pauseMs,
       now: this.#now,
+      requireHeld: () => this.#lease.requireHeld(),
       settleGuards: this.#settleGuards,
     });
-    const deadline = record.deadlineAt === null ? undefined : this.#atDeadline(run, record.deadlineAt);
+    const disarm = record.deadlineAt === null ? () => undefined : this.#armDeadline(run, record.deadlineAt);
     const ended = run.drive(resumed).finally(() => {
-      clearTimeout(deadline);
+      disarm();
       this.#running.delete(record.id);
       if (run.settled !== undefined) this.#keepUnsettled(record.id, run.settled);
     });
@@ -151,10 +159,20 @@ export class OperationEngine {
     });
   }
 
-  #atDeadline(run: OperationRun, deadlineAt: number): NodeJS.Timeout {
-    const expire = (): void =>
-      run.cancel(new VbsError('DEADLINE_EXCEEDED', 'the deadline of the operation is over', { resource: run.record.resourceId }));
-    return setTimeout(expire, Math.min(Math.max(deadlineAt - this.#now(), 0), 2 ** 31 - 1)).unref();
+  /** Cancels a run at its deadline; what is answered disarms that. */
+  #armDeadline(run: OperationRun, deadlineAt: number): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const arm = (): void => {
+      const leftMs = deadlineAt - this.#now();
+      if (leftMs > 0) timer = setTimeout(arm, Math.min(leftMs, longestTimerMs)).unref();
+      else run.cancel(new VbsError('DEADLINE_EXCEEDED', 'the deadline of the operation is over', { resource: run.record.resourceId }));
+    };
+    arm();
+    return () => clearTimeout(timer);
+  }
+
+  knows(kind: string): boolean {
+    return this.#workflows.has(kind);
   }
 
   #keepUnsettled(operationId: string, settled: Promise<void>): void {
@@ -177,7 +195,8 @@ export class OperationEngine {
         try {
           return await unlessAborted(running.ended, signal);
         } catch (error) {
-          if (!(error instanceof Fenced)) throw error;
+          if (signal?.aborted === true) throw error;
+          // The operation stands as the journal says, and goes on when somebody takes it up: this process, or another.
           if (this.#closing)
             throw new VbsError('UNAVAILABLE', `the store closed; operation ${operationId} goes on at the next start`, {
               context: { operationId },
@@ -201,23 +220,18 @@ export class OperationEngine {
     this.#running.get(operationId)?.run.cancel(new VbsError('ABORTED', 'the operation was cancelled', { resource: record.resourceId }));
   }
 
-  /** Gives up a stuck operation where it stands; what it may have left outside stays there. */
+  /**
+   * Gives up an operation on which nobody works, where it stands; what it may have left outside stays there.
+   * @throws FAILED_PRECONDITION: it has ended, or somebody works on it. DEADLINE_EXCEEDED: a command of it still runs.
+   */
   async abandon(operationId: string, reason: string): Promise<OperationRecord> {
     const record = await this.#require(operationId);
-    if (record.state !== 'stuck' || record.owner === null) {
-      throw new VbsError('FAILED_PRECONDITION', `operation ${operationId} is ${record.state}; only a stuck operation can be abandoned`, {
-        resource: operationId,
-      });
-    }
-    if (this.isBusyWith(operationId)) {
-      throw new VbsError('FAILED_PRECONDITION', `a call of operation ${operationId} has not ended; abandon it when it has`, {
-        resource: operationId,
-      });
-    }
     const workflow = this.#workflows.get(record.kind);
-    const adopted = await this.#journal.adopt(operationId, record.owner);
+    const owner = await this.#requireIdle(record, 'abandoned');
+    const adopted = await this.#journal.adopt(operationId, owner);
     if (adopted === null || workflow === undefined)
       throw new VbsError('ABORTED', `operation ${operationId} was taken over; look again`, { resource: operationId });
+    await this.#settleGuards(adopted, this.#looking(adopted));
     return this.#journal.end(adopted, 'failed', {
       entries: [],
       settle: async (tx) => {
@@ -227,20 +241,41 @@ export class OperationEngine {
     });
   }
 
+  /** @throws FAILED_PRECONDITION: the operation has ended, or somebody works on it; the message says who. */
+  async requireIdle(operationId: string, what: string): Promise<void> {
+    await this.#requireIdle(await this.#require(operationId), what);
+  }
+
+  /** The owner of an operation that waits for its next try, or for somebody to go on with it. @throws FAILED_PRECONDITION */
+  async #requireIdle({ id, state, owner }: OperationRecord, what: string): Promise<string> {
+    const refuse = (why: string): VbsError =>
+      new VbsError('FAILED_PRECONDITION', `operation ${id} cannot be ${what}: ${why}`, { resource: id });
+    if (owner === null) throw refuse(`it is ${state}`);
+    if (this.isBusyWith(id)) throw refuse(state === 'stuck' ? 'a call of it has not ended' : 'it is running');
+    if (owner === this.#lease.processId || (await this.#others.gone()).has(owner)) return owner;
+    throw refuse(`process ${owner}, which is alive, has it; ask there`);
+  }
+
+  #looking({ id, epoch }: OperationRecord): Call {
+    return { operationId: id, epoch, signal: this.#leave.signal, log: this.#log, progress: () => undefined };
+  }
+
   async #require(operationId: string): Promise<OperationRecord> {
     const record = await operations.get(this.#store.db, operationId);
     if (record === null) throw new VbsError('NOT_FOUND', `there is no operation ${operationId}`, { resource: operationId });
     return record;
   }
 
-  /** Takes no new work, lets what runs end, and lets go of the rest as the journal has it. */
-  async close(): Promise<void> {
+  /** Takes no new work, lets what runs end, and lets go of the rest as the journal has it. Answers whether calls still run. */
+  async close(): Promise<boolean> {
     this.#closing = true;
     const allEnded = Promise.allSettled([...this.#running.values()].map(({ ended }) => ended));
     await within(allEnded, this.#times.drainMs);
     this.#leave.abort(new Fenced('the store closes'));
     await within(allEnded, this.#times.leaveMs);
-    if (this.#running.size > 0) this.#log.warn({ operations: [...this.#running.keys()] }, 'closed over calls that did not end');
+    const operationIds = [...this.#running.keys(), ...this.#unsettled.keys()];
+    if (operationIds.length > 0) this.#log.warn({ operationIds }, 'closed over calls that did not end');
+    return operationIds.length > 0;
   }
 }
 

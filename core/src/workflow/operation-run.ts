@@ -1,5 +1,5 @@
 import type { Logger } from '../contract/call.js';
-import { fromSerialized, type SerializedError, VbsError } from '../errors.js';
+import { fromSerialized, type SerializedError, toVbsError, VbsError } from '../errors.js';
 import type { OperationRecord, StepEntry } from '../metadata/operations.js';
 import { attempt, look } from './attempt.js';
 import { Fenced } from './fenced.js';
@@ -29,6 +29,8 @@ export interface RunOptions {
   /** The pause before a stuck operation is tried again, by how often it was tried. */
   readonly pauseMs: (attempts: number) => number;
   readonly now: () => number;
+  /** @throws Fenced: the lease of this process may be over. */
+  readonly requireHeld: () => void;
   /** Brings an operation's guards to this epoch: what a dead process left running under them has ended then (safety B1). */
   readonly settleGuards: (record: OperationRecord, call: StepContext<unknown, unknown>['call']) => Promise<void>;
 }
@@ -41,6 +43,8 @@ export class OperationRun {
   readonly #cancel = new AbortController();
   readonly #progress: ProgressJournal;
   #record: OperationRecord;
+  /** The present step may have acted before: a refusal then does not say that nothing was changed. */
+  #again = false;
   /** Ends when a call that outlived its time limit has ended; only then may the operation go on. */
   settled: Promise<void> | undefined;
 
@@ -49,7 +53,11 @@ export class OperationRun {
     this.#workflow = workflow;
     this.#options = options;
     this.#steps = workflow.steps(record.params);
-    this.#progress = new ProgressJournal(options.journal, () => this.#record);
+    this.#progress = new ProgressJournal(
+      options.journal,
+      () => this.#record,
+      (written) => this.#cancelIfRequested(written),
+    );
     this.#cancelIfRequested();
   }
 
@@ -72,13 +80,25 @@ export class OperationRun {
    */
   async drive(resumed: boolean): Promise<OperationRecord> {
     try {
-      if (resumed) await this.#options.settleGuards(this.#record, this.#context().call);
-      if (this.#record.direction === 'forward') await this.#forward(resumed);
-      else await this.#back(false);
+      await this.#drive(resumed);
+      return this.#record;
+    } catch (error) {
+      if (error instanceof Fenced) throw error;
+      // Whatever it is, the operation is to have a way out (safety A6): where the database takes it, it is stuck with this reason.
+      const told = toVbsError(error);
+      await this.#stuck({ turn: 'stuck', error: told, reason: told.message }).catch(() => {
+        throw error;
+      });
       return this.#record;
     } finally {
       await this.#progress.flush();
     }
+  }
+
+  async #drive(resumed: boolean): Promise<void> {
+    if (resumed) await this.#options.settleGuards(this.#record, this.#context('check').call);
+    if (this.#record.direction === 'forward') await this.#forward(resumed);
+    else await this.#back(false);
   }
 
   async #forward(resumed: boolean): Promise<void> {
@@ -100,8 +120,9 @@ export class OperationRun {
   /** Does the present step, whose intent is journalled; `again`: it may have acted before. */
   async #do(again = false): Promise<Turn> {
     const step = this.#step;
-    const mayTurn = this.#mayGoBack && !(again && step.changes && step.undo === 'irreversible');
-    if (this.#cancel.signal.aborted && mayTurn) return { turn: 'back', error: this.#cancelError, skipOwn: true };
+    this.#again = again;
+    if (this.#cancel.signal.aborted && this.#mayTurn) return { turn: 'back', error: this.#cancelError, skipOwn: !again };
+    this.#mustHold();
     this.#options.log.debug({ operationId: this.#record.id, step: step.name }, 'step begins');
     const tried = await attempt(() => step.do(this.#context()));
     if (tried.outcome === 'done') return { turn: 'next', output: tried.value };
@@ -111,18 +132,25 @@ export class OperationRun {
     await this.#write({}, [{ step: step.name, act: 'do', outcome: tried.outcome, detail: error.toJSON() }]);
     if (tried.outcome === 'failed') return this.#afterFailure(step, error);
     if (this.settled !== undefined) return { turn: 'stuck', error, reason: `${step.name}: the call has not ended` };
-    if (!step.changes) return this.#afterFailure(step, error);
-    return this.#afterUnknown(step, error);
+    return step.changes ? this.#afterUnknown(step, error) : this.#afterUnansweredLook(step, error);
   }
 
   #afterFailure(step: AnyStep, error: VbsError): Turn {
     if (step.onFailure === 'note') return this.#note(step, error);
-    if (!this.#mayGoBack) return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
+    const mayHaveDestroyed = this.#again && step.changes && step.destroys === true;
+    if (!this.#mayGoBack || mayHaveDestroyed) return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
     const back = this.#cancel.signal.aborted ? this.#cancelError : error;
     return { turn: 'back', error: back, skipOwn: !step.changes || step.undo === 'irreversible' || error.code === 'ALREADY_EXISTS' };
   }
 
+  /** Behind the point from which the operation goes forward, a look that nobody answered is made again later; before it, it goes back. */
+  #afterUnansweredLook(step: AnyStep, error: VbsError): Turn {
+    if (this.#record.step <= this.#commit || this.#commit < 0 || this.#cancel.signal.aborted) return this.#afterFailure(step, error);
+    return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
+  }
+
   async #afterUnknown(step: AnyChangeStep, error: VbsError): Promise<Turn> {
+    this.#mustHold();
     const seen = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (seen.effect === 'present') return { turn: 'next', output: seen.value };
@@ -133,7 +161,7 @@ export class OperationRun {
   }
 
   #note(step: AnyStep, error: VbsError): Turn {
-    const earlier = Array.isArray(this.#record.output['remains']) ? this.#record.output['remains'] : [];
+    const earlier = Array.isArray(this.#record.output.remains) ? this.#record.output.remains : [];
     return { turn: 'next', output: { remains: [...earlier, `${step.name}: ${error.message}`] } };
   }
 
@@ -142,7 +170,8 @@ export class OperationRun {
     const step = this.#step;
     const index = this.#record.step;
     const { recovery } = this.#workflow;
-    const commit = recovery === 'forward' ? -1 : this.#steps.findIndex(({ name }) => name === recovery.forwardOnce);
+    const commit = this.#commit;
+    const answered = this.#record.state === 'stuck';
     const forward = index > commit || !this.#mayGoBack || (step.changes && step.undo === 'irreversible');
     const interrupted =
       this.#record.error === null
@@ -150,8 +179,11 @@ export class OperationRun {
         : fromSerialized(this.#record.error);
     if (!step.changes) return forward ? this.#do(true) : { turn: 'back', error: interrupted, skipOwn: true };
     if (index < commit && !forward) return { turn: 'back', error: interrupted, skipOwn: false };
+    this.#mustHold();
     const seen = await look(step, this.#context('check'));
     this.#leaveIfAsked();
+    const tooLate = answered && recovery !== 'forward' && recovery.notAfterAnswer === true;
+    if (seen.effect === 'present' && tooLate) return { turn: 'back', error: interrupted, skipOwn: false };
     if (seen.effect === 'present') return { turn: 'next', output: seen.value };
     if (seen.effect === 'unclear' && step.onFailure !== 'note')
       return { turn: 'stuck', error: interrupted, reason: `${step.name}: ${seen.why}` };
@@ -185,10 +217,12 @@ export class OperationRun {
     const first = this.#firstError;
     const { undo } = step;
     if (undo === 'irreversible') throw new TypeError(`${this.#workflow.kind} went back over ${step.name}, which is irreversible`);
+    this.#mustHold();
     const before = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (before.effect === 'absent') return null;
     if (before.effect === 'unclear') return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
+    this.#mustHold();
     const tried = await attempt(() => undo(this.#context()));
     this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
     this.#leaveIfAsked();
@@ -244,8 +278,8 @@ export class OperationRun {
     this.#cancelIfRequested();
   }
 
-  #cancelIfRequested(): void {
-    if (this.#record.cancelRequested === 0 || this.#cancel.signal.aborted) return;
+  #cancelIfRequested({ cancelRequested } = this.#record): void {
+    if (cancelRequested === 0 || this.#cancel.signal.aborted) return;
     this.cancel(new VbsError('ABORTED', 'the operation was cancelled', { resource: this.#record.resourceId }));
   }
 
@@ -265,6 +299,18 @@ export class OperationRun {
     return this.#steps.slice(0, this.#record.step).every((step) => !step.changes || step.undo !== 'irreversible');
   }
 
+  /** The operation may still turn back at the present step. */
+  get #mayTurn(): boolean {
+    const step = this.#step;
+    return this.#mayGoBack && !(this.#again && step.changes && step.undo === 'irreversible');
+  }
+
+  /** The step from whose effect on an interrupted operation goes forward; -1 where it always does. */
+  get #commit(): number {
+    const { recovery } = this.#workflow;
+    return recovery === 'forward' ? -1 : this.#steps.findIndex(({ name }) => name === recovery.forwardOnce);
+  }
+
   get #firstError(): VbsError {
     return this.#record.error === null
       ? new VbsError('INTERNAL', 'the operation went back without a reason')
@@ -281,9 +327,10 @@ export class OperationRun {
 
   #context(act: 'change' | 'check' = 'change'): StepContext<unknown, Record<string, unknown>> {
     const { id, epoch, params, output, direction, step, doneBytes } = this.#record;
-    // A roll-back is not cancelled: it is what a cancel asks for. Nor is a check: what a cancelled act has done must be seen.
-    const signal =
-      direction === 'back' || act === 'check' ? this.#options.leave : AbortSignal.any([this.#options.leave, this.#cancel.signal]);
+    // A roll-back is not cancelled: it is what a cancel asks for. Nor is a check: what a cancelled act has done must be seen. Nor what
+    // cannot be taken back any more: it would be begun and cancelled for ever.
+    const mayBeCancelled = direction === 'forward' && act === 'change' && this.#mayTurn;
+    const signal = mayBeCancelled ? AbortSignal.any([this.#options.leave, this.#cancel.signal]) : this.#options.leave;
     return {
       operationId: id,
       params,
@@ -296,6 +343,12 @@ export class OperationRun {
   /** A call that outlived its step reports to nobody. */
   #report(step: number, doneBytes: number, totalBytes: number): void {
     if (this.#record.step === step) this.#progress.report(doneBytes, totalBytes);
+  }
+
+  /** Before anything is asked outside: a process that was asleep may have lost the operation (safety B3). */
+  #mustHold(): void {
+    this.#leaveIfAsked();
+    this.#options.requireHeld();
   }
 
   #leaveIfAsked(): void {

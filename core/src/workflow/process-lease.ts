@@ -85,11 +85,15 @@ export class ProcessLease {
     this.#hold(begun);
   }
 
-  /** Stops renewing and ends the lease, so that another process may take over at once what this one left. */
-  async end(): Promise<void> {
+  /**
+   * Stops renewing and ends the lease, so that another process may take over at once what this one left. With calls that still run it
+   * is left to end by itself: nobody shall begin beside them before that (safety B2), and after it the guards hold them apart.
+   */
+  async end({ callsStillRun }: { readonly callsStillRun: boolean }): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewal;
     this.#heldUntil = Number.NEGATIVE_INFINITY;
+    if (callsStillRun) return;
     await this.#store.transaction(async ({ trx }) => {
       await expireProcess(trx, this.#entry.id);
       await forgetProcesses(trx, '');

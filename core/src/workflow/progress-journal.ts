@@ -1,20 +1,29 @@
 import type { OperationRecord } from '../metadata/operations.js';
+import { Fenced } from './fenced.js';
 import type { Journal } from './journal.js';
 
 type Listener = (doneBytes: number, totalBytes: number) => void;
+
+interface Report {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
 
 /** Writes down how far a fill is: one write at a time, the newest report wins. A restart goes on from what was written. */
 export class ProgressJournal {
   readonly #journal: Journal;
   readonly #record: () => OperationRecord;
+  readonly #written: (record: OperationRecord) => void;
   readonly #listeners = new Set<Listener>();
-  #newest: { readonly doneBytes: number; readonly totalBytes: number } | undefined;
+  #newest: Report | undefined;
   #writing: Promise<void> | undefined;
-  #failure: unknown;
+  #fenced: Fenced | undefined;
 
-  constructor(journal: Journal, record: () => OperationRecord) {
+  /** `written` is told the operation as each write found it. */
+  constructor(journal: Journal, record: () => OperationRecord, written: (record: OperationRecord) => void) {
     this.#journal = journal;
     this.#record = record;
+    this.#written = written;
   }
 
   listen(listener: Listener): () => void {
@@ -22,9 +31,9 @@ export class ProgressJournal {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Takes a report of durable progress. @throws what the last write threw, so that a fill that lost its lease stops. */
+  /** Takes a report of durable progress. @throws Fenced: this process lost the operation, and the fill is to stop. */
   report(doneBytes: number, totalBytes: number): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#fenced !== undefined) throw this.#fenced;
     this.#newest = { doneBytes, totalBytes };
     for (const listener of this.#listeners) listener(doneBytes, totalBytes);
     this.#writing ??= this.#write().finally(() => {
@@ -33,18 +42,20 @@ export class ProgressJournal {
   }
 
   async #write(): Promise<void> {
-    try {
-      while (this.#newest !== undefined) {
-        const patch = this.#newest;
-        this.#newest = undefined;
-        await this.#journal.write(this.#record(), { patch });
+    while (this.#newest !== undefined) {
+      const patch = this.#newest;
+      this.#newest = undefined;
+      try {
+        this.#written(await this.#journal.write(this.#record(), { patch }));
+      } catch (error) {
+        // A write that the database did not take costs a repeat of a few bytes after a restart; the next report is written again.
+        if (error instanceof Fenced) this.#fenced = error;
+        return;
       }
-    } catch (error) {
-      this.#failure = error;
     }
   }
 
-  /** Ends when everything reported is written. */
+  /** Ends when what was reported is written, or could not be. */
   async flush(): Promise<void> {
     await this.#writing;
   }

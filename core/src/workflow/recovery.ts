@@ -1,20 +1,17 @@
 import type { Logger } from '../contract/call.js';
-import type { ProcessIdentity } from '../machine/process-identity.js';
-import { fromJournalText } from '../metadata/json.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { type OperationRecord, operations } from '../metadata/operations.js';
-import { expireProcess, forgetProcesses, otherProcesses } from '../metadata/processes.js';
 import { Fenced } from './fenced.js';
 import type { Journal } from './journal.js';
 import type { OperationEngine } from './operation-engine.js';
+import type { OtherProcesses } from './other-processes.js';
 import type { ProcessLease } from './process-lease.js';
 
 export interface RecoveryOptions {
   readonly scanMs: number;
   readonly now: () => number;
   readonly log: Logger;
-  /** True only when the process is certainly gone. */
-  readonly isKnownDead: (identity: ProcessIdentity) => Promise<boolean>;
+  readonly others: OtherProcesses;
   /** This process has every one of these instances open. */
   readonly canServe: (instances: readonly string[]) => boolean;
 }
@@ -34,6 +31,8 @@ export class Recovery {
   #turn: Promise<void> = Promise.resolve();
   #asked = 0;
   #stopped = false;
+  /** Operations that this process cannot go on with, told of once. */
+  readonly #leftAlone = new Set<string>();
 
   constructor(store: MetadataStore, journal: Journal, engine: OperationEngine, lease: ProcessLease, options: RecoveryOptions) {
     this.#store = store;
@@ -73,17 +72,31 @@ export class Recovery {
   }
 
   async #scan(due: ReadonlySet<string>): Promise<void> {
-    const gone = await this.#goneProcesses();
+    const gone = await this.#options.others.gone();
     const open = await operations.list(this.#store.db, (query) => query.whereIn('state', ['running', 'stuck']));
     for (const record of open) {
-      if (!this.#stopped && this.#isToTake(record, gone, due)) await this.#take(record);
+      if (this.#stopped) return;
+      if (!this.#isToTake(record, gone, due)) continue;
+      if (this.#isServed(record)) await this.#take(record).catch((error: unknown) => this.#note(error));
     }
   }
 
   #isToTake(record: OperationRecord, gone: ReadonlySet<string>, due: ReadonlySet<string>): boolean {
-    if (record.owner === null || this.#engine.isBusyWith(record.id) || !this.#options.canServe(record.instances)) return false;
+    if (record.owner === null || this.#engine.isBusyWith(record.id)) return false;
     if (record.owner !== this.#lease.processId) return gone.has(record.owner);
     return record.state === 'running' || due.has(record.id) || (record.nextTryAt ?? 0) <= this.#options.now();
+  }
+
+  /** Whether this process knows the kind, and has every instance open; what nobody can go on with is said once. */
+  #isServed({ id, kind, resourceId, instances }: OperationRecord): boolean {
+    if (this.#engine.knows(kind) && this.#options.canServe(instances)) return true;
+    if (this.#leftAlone.has(id)) return false;
+    this.#leftAlone.add(id);
+    this.#options.log.warn(
+      { operationId: id, kind, resourceId, instances },
+      'operation waits for a process that has its kind and instances; or abandon it',
+    );
+    return false;
   }
 
   async #take(record: OperationRecord): Promise<void> {
@@ -91,19 +104,5 @@ export class Recovery {
     if (adopted === null || this.#engine.isBusyWith(record.id)) return;
     this.#options.log.info({ operationId: record.id, kind: record.kind, state: record.state, from: record.owner }, 'operation is taken up');
     this.#engine.launch(adopted, true);
-  }
-
-  /** The other processes whose work may be taken. */
-  async #goneProcesses(): Promise<ReadonlySet<string>> {
-    const gone = new Set<string>();
-    for (const process of await otherProcesses(this.#store.db, this.#store.dialect, this.#lease.processId)) {
-      if (process.expired) gone.add(process.id);
-      else if (await this.#options.isKnownDead(fromJournalText<ProcessIdentity>(process.identity))) {
-        await this.#store.transaction(({ trx }) => expireProcess(trx, process.id));
-        gone.add(process.id);
-      }
-    }
-    if (gone.size > 0) await this.#store.transaction(({ trx }) => forgetProcesses(trx, this.#lease.processId));
-    return gone;
   }
 }

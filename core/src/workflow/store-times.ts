@@ -24,7 +24,7 @@ export const defaultTimes: StoreTimes = {
   leaseMs: 15_000,
   scanMs: 2_000,
   restoreMs: 10_000,
-  markMs: 60_000,
+  markMs: 10_000,
   pollMs: 100,
   busyLimitMs: 60_000,
   drainMs: 2_000,

@@ -13,7 +13,13 @@ export interface EndingOperation<P, O> {
  * How an interrupted operation goes on (safety A4): always `forward`, or back until the named step's effect is there and
  * forward from then on.
  */
-export type Recovery = 'forward' | { readonly forwardOnce: string };
+export type Recovery =
+  | 'forward'
+  | {
+      readonly forwardOnce: string;
+      /** An effect that comes only after the caller was told of a failure is taken back (safety C2). */
+      readonly notAfterAnswer?: true;
+    };
 
 /** What kind of operation takes which steps, and what its end means for the metadata. `P` and `O` survive JSON. */
 export interface Workflow<P = unknown, O extends object = object> {

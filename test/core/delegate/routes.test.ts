@@ -10,7 +10,7 @@ async function delegatesOf(t: ExecutionContext, outline: Outline) {
   const script = newScript();
   const plugins = named(
     testPlugin('files', script),
-    testPlugin('nbd-process', script, { lifetime: 'process', capabilities: [] }),
+    testPlugin('nbd-process', script, { lifetime: 'process', capabilities: [], reach: 'loopback' }),
     testPlugin('nbd-daemon', script, { protocol: 'nbd' }),
     testPlugin('nbd-blocks', script, { protocol: 'nbd', accepts: ['block'] }),
     testPlugin('iscsi', script, { protocol: 'iscsi', accepts: ['block', 'file'] }),

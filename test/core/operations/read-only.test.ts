@@ -30,9 +30,9 @@ test('attachVolume › a writer is refused while a reader is attached, and a rea
   const writer = await store.attachVolume({ vmmHost, volumeId: written.id, vmId: 'vm1', device: 'xvdc' }, { wait: true });
   const second = { vmmHost, vmId: 'vm2', device: 'xvdb' };
   const refusedWriter = await refusal(t, store.attachVolume({ ...second, volumeId: read.id }), 'FAILED_PRECONDITION');
-  t.deepEqual(refusedWriter.context['attachments'], [reader.id]);
+  t.deepEqual(refusedWriter.context.attachments, [reader.id]);
   const refusedReader = await refusal(t, store.attachVolume({ ...second, ...readOnly, volumeId: written.id }), 'FAILED_PRECONDITION');
-  t.deepEqual(refusedReader.context['attachments'], [writer.id]);
+  t.deepEqual(refusedReader.context.attachments, [writer.id]);
 });
 
 test('detachVolume › of one of several readers must say which, and leaves the others', async (t) => {

@@ -2,7 +2,7 @@ import { cloudResolverConformance, hypervisorConformance } from '@vbs/conformanc
 import { createSandbox } from '@vbs/plugin-sandbox';
 import test from 'ava';
 import { makeNbdSource } from '../../conformance/nbd-source.js';
-import { guestOf } from '../../conformance/sandbox-guest.js';
+import { guestsOf } from '../../conformance/sandbox-guest.js';
 
 const sandbox = createSandbox();
 
@@ -13,7 +13,7 @@ hypervisorConformance(test, sandbox.plugin, {
   aliases: ['/dev/xvdb', '51728'],
   illegalDevices: ['xvda', 'xvdb1', 'sdb', '/dev/sdb', '0', '51729'],
   makeSource: makeNbdSource,
-  guest: guestOf(sandbox),
+  ...guestsOf(sandbox),
 });
 
 const running = [

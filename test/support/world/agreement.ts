@@ -65,7 +65,9 @@ export async function disagreements(metadata: MetadataStore, world: World, optio
   /** A forced detach may leave behind what it could not reach; it says so in the attachment's reason. */
   const excused = new Set(
     (await attachments.list(db, (query) => query.where({ state: 'detached' }).whereNotNull('reason')))
-      .filter(({ reason }) => reason?.includes('detach-device: ') === true || reason?.includes('disconnect: ') === true)
+      .filter(({ reason }) =>
+        ['detach-device: ', 'disconnect: ', 'the node was said to be dead'].some((told) => reason?.includes(told) === true),
+      )
       .map(({ exportId }) => exportId),
   );
   for (const { id, state } of knownExports) {
@@ -79,7 +81,8 @@ export async function disagreements(metadata: MetadataStore, world: World, optio
     if (ids.has(exportId) && !wanted.has(exportId) && !excused.has(exportId)) found.push(`${slot} of ${vm} still holds ${exportId}`);
   }
   const numbers: { export_id: string }[] = await db('numbers').where({ state: 'taken' });
-  for (const { export_id: id } of numbers) if (ids.has(id) && !wanted.has(id)) found.push(`the address of ${id} is still taken`);
+  for (const { export_id: id } of numbers)
+    if (ids.has(id) && !wanted.has(id) && !excused.has(id)) found.push(`the address of ${id} is still taken`);
   const held: { resource_id: string; operation_id: string }[] = await db('leases');
   for (const { resource_id: id, operation_id: operation } of held) {
     const ours = volumeIds === any ? true : volumeIds.has(id) || snapshotIds.has(id);

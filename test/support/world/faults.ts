@@ -26,10 +26,10 @@ export interface Fault {
 }
 
 /** The effect of a late call comes so long after it began; longer than every time limit and grace of the fixture. */
-export const lateMs = 260;
+export const lateMs = 350;
 
 /** What hangs is let go so long after it began: its operation is stuck by then. */
-const hangMs = 300;
+const hangMs = 400;
 
 /** Says of each call how it goes wrong. */
 export type FaultSource = (call: Call, method: string, request: unknown) => Promise<FaultKind | undefined>;

@@ -13,7 +13,7 @@ import { worldPlugin } from './world-plugin.js';
 export const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Of every method; a late effect comes after it and the grace. */
-const limitMs = 120;
+const limitMs = 200;
 const graceMs = 40;
 const backend = ['createVolume', 'deleteVolume', 'listVolumes', 'getCapacity', 'createSnapshot', 'deleteSnapshot', 'listSnapshots'];
 const limits = (...methods: readonly string[]) => Object.fromEntries(methods.map((method) => [method, limitMs]));

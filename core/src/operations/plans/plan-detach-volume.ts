@@ -8,7 +8,7 @@ import type { Workflow } from '../../workflow/workflow.js';
 import type { DetachVolumeParams } from '../detach-volume.js';
 import { knownAttachment } from '../known-attachment.js';
 import { changeAttachment, changeVolume, type StateBefore } from '../transitions.js';
-import { type PlanServices, requireState, requireVolume } from './plan-services.js';
+import { type PlanServices, requireOwnedHere, requireState, requireVolume } from './plan-services.js';
 
 export interface DetachVolumeRequest {
   readonly volumeId: string;
@@ -67,12 +67,13 @@ function requireDetach(request: DetachVolumeRequest): Detach {
   return { volumeId, attachmentId, force, nodeIsDead };
 }
 
-async function chooseDetach(db: Knex, { instances }: PlanServices, { volumeId, attachmentId, force, nodeIsDead }: Detach) {
+async function chooseDetach(db: Knex, services: PlanServices, { volumeId, attachmentId, force, nodeIsDead }: Detach) {
   const volume = await requireVolume({ trx: db }, volumeId);
   const attachment = await chooseAttachment(db, volumeId, attachmentId);
   if (!force) requireState(attachment, ['attached'], 'detach it without force');
   const known = await knownAttachment(db, volume, attachment);
-  const fence = force && instances.exporter(known.path.exporter).capabilities.has('fence');
+  await requireOwnedHere(services, known.path, { nodeIsDead });
+  const fence = force && services.instances.exporter(known.path.exporter).capabilities.has('fence');
   if (force && !fence && !nodeIsDead) {
     const message = `${known.path.exporter} cannot shut a node out; forced detach then needs nodeIsDead: true, said by somebody who knows`;
     throw new VbsError('FAILED_PRECONDITION', message, { resource: volumeId });

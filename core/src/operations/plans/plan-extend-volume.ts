@@ -9,7 +9,7 @@ import type { KnownAttachment } from '../attachment-steps.js';
 import type { ExtendVolumeParams } from '../extend-volume.js';
 import type { Instances } from '../instances.js';
 import { knownAttachment } from '../known-attachment.js';
-import { type PlanServices, requireState, requireVolume } from './plan-services.js';
+import { type PlanServices, requireOwnedHere, requireState, requireVolume } from './plan-services.js';
 
 export interface ExtendVolumeRequest {
   readonly volumeId: string;
@@ -18,10 +18,11 @@ export interface ExtendVolumeRequest {
 }
 
 export function planExtendVolume<O extends object>(
-  { instances }: PlanServices,
+  services: PlanServices,
   workflow: Workflow<ExtendVolumeParams, O>,
   request: ExtendVolumeRequest,
 ): OperationPlan<ExtendVolumeParams, O> {
+  const { instances } = services;
   requireFields(request, ['volumeId', 'size']);
   const volumeId = requireId('volume', request.volumeId, 'volumeId');
   const requestedBytes = parseSize(request.size);
@@ -43,7 +44,10 @@ export function planExtendVolume<O extends object>(
       }
       const attached: KnownAttachment[] = [];
       for (const attachment of await liveAttachments(tx.trx, volumeId)) attached.push(await knownAttachment(tx.trx, volume, attachment));
-      for (const known of attached) refuseFixedSize(instances, known);
+      for (const known of attached) {
+        await requireOwnedHere(services, known.path);
+        refuseFixedSize(instances, known);
+      }
       return { resourceId: volumeId, params: { volumeId, backend: volume.backend, sizeBytes, requestedBytes, attached } };
     },
   };

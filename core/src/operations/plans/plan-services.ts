@@ -4,6 +4,7 @@ import { VbsError } from '../../errors.js';
 import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { type SnapshotRecord, snapshots } from '../../metadata/snapshots.js';
 import { type VolumeRecord, volumes } from '../../metadata/volumes.js';
+import type { AttachmentPath } from '../attachment-steps.js';
 import type { Instances } from '../instances.js';
 import type { Placement } from '../placement.js';
 
@@ -43,4 +44,18 @@ export function requireState<S extends string>(
     resource: record.id,
     context: { state: record.state, states },
   });
+}
+
+/** @throws FAILED_PRECONDITION that names the owner: another process has an instance on the way of an attachment (safety F1). */
+export async function requireOwnedHere(
+  { instances, lookCall }: PlanServices,
+  { exporter, node }: AttachmentPath,
+  { nodeIsDead = false }: { readonly nodeIsDead?: boolean } = {},
+): Promise<void> {
+  const target = instances.exporter(exporter);
+  // What is not owned here refuses every call, and says who owns it.
+  if (!target.ownedHere) await target.contract.listExports(lookCall());
+  if (nodeIsDead) return;
+  const { hypervisor } = instances.node(node);
+  if (!hypervisor.ownedHere) await hypervisor.contract.listDevices(lookCall());
 }

@@ -8,7 +8,6 @@ import type { Logger } from '@vbs/core';
 import type { Migration } from '@vbs/core/internal/metadata/database/migrate.js';
 import { type Database, openDatabase } from '@vbs/core/internal/metadata/database/open-database.js';
 import type { ExecutionContext } from 'ava';
-import { nobody } from '../../../support/as-nobody.js';
 
 export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -93,7 +92,7 @@ export function startChild(
 ): Child {
   const child = fork(fileURLToPath(new URL('./child.js', import.meta.url)), [job, ...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    ...(options.asNobody === true ? nobody : {}),
+    ...(options.asNobody === true ? { uid: 65534, gid: 65534 } : {}),
   });
   const messages: unknown[] = [];
   let stderr = '';
