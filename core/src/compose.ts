@@ -234,7 +234,8 @@ const closeLimitMs = 9_000;
 
 async function closeParts(container: Container): Promise<void> {
   container.resolve(tokens.restorer).stop();
-  let callsStillRun = false;
+  // Until it is known that none does.
+  let callsStillRun = true;
   const endStreams = async (): Promise<void> => container.resolve(tokens.closed).abort();
   await closeInOrder(
     [

@@ -8,7 +8,7 @@ import { makeFileVolume } from './file-volume.js';
 import { freePort } from './free-port.js';
 import { ofSameMethods, runKit } from './run-kit.js';
 
-const settleLimitMs = 1_000;
+const settleLimitMs = 2_000;
 
 function run(defect: Defect<'targetExporter'>, wanted?: (title: string) => boolean) {
   const plugin = breakPlugin(nbdPlugin, 'targetExporter', defect);

@@ -21,7 +21,7 @@ function run(defect: Defect<'hypervisor'>, wanted?: (title: string) => boolean) 
         makeSource: makeNbdSource,
         ...guestsOf(sandbox),
         sizeBytes: 128 * 1024,
-        settleLimitMs: 1_000,
+        settleLimitMs: 2_000,
       }),
     wanted,
   );

@@ -112,7 +112,7 @@ for (const method of ['createVolume', 'createExport', 'attachDevice']) {
     const { store, volume, directory } = await newStore(t, {
       closesBadly: true,
       // The times that an embedder has.
-      overrides: { times: { drainMs: 2_000, leaveMs: 5_500 } },
+      overrides: { times: { drainMs: 2_000, leaveMs: 5_500, leaseMs: 3_000 } },
       plugin: (plugin) =>
         intercepting(plugin, async (call) => {
           if (call.method !== method || !hanging) return call.go();
@@ -133,6 +133,7 @@ for (const method of ['createVolume', 'createExport', 'attachDevice']) {
     t.true(took < 10_000, `${took} ms`);
     hanging = false;
     if (method !== 'createVolume') return;
+    // The hung call keeps the lease until it runs out: its effect may still come (safety B2).
     const again = await newStore(t, { directory });
     await until('made', async () => (await again.store.describeVolumes({ state: 'available' })).items.length === 2);
   });

@@ -1,8 +1,7 @@
-import type { ContractKind, Logger, Machine, Plugin, Provides } from '@vbs/core';
+import type { ContractKind, Logger, Machine, Provides } from '@vbs/core';
 
 /** A plugin's `provides` that has a provider of the kind. */
 export type Providing<K extends ContractKind> = Provides & Required<Pick<Provides, K>>;
-export type PluginOf<K extends ContractKind, P extends Providing<K>> = Plugin<string, P>;
 
 /** The surroundings of one test. */
 export interface Surroundings {

@@ -10,7 +10,7 @@ import { listExportsProofs } from './list-exports.js';
 import type { TargetExporterSetup } from './setup.js';
 import { ExporterStage } from './stage.js';
 
-export type { ExportableVolume, ExportClient, TargetExporterSetup } from './setup.js';
+export type { AcceptedBy, ExportableVolume, ExportClient, ProtocolOf, TargetExporterSetup } from './setup.js';
 
 /** Proves that a plugin keeps the TargetExporter contract: what is written through an export arrives in the volume, and only where it may. */
 export function targetExporterConformance<P extends Providing<'targetExporter'>>(

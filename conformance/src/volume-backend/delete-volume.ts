@@ -46,14 +46,11 @@ export const deleteVolumeProofs: readonly Proof<BackendStage>[] = [
     promise: 'settles soon when it is aborted, and a repeat takes the volume away',
     prove: async (stage) => {
       for (const moment of moments) {
-        const { id, volume, content } = await stage.volume();
+        const { id, volume } = await stage.volume();
         await stage.scene.abort(moment, (call) => stage.backend.deleteVolume(call, { id }));
+        // Its bytes may be going already; what is listed is the volume as it was, or nothing.
         const left = await stage.listed(id);
-        if (left !== undefined) {
-          assert.deepEqual(left, volume, 'what an aborted call left');
-          // Its bytes may be going already; where it is as it was, it is so to its end.
-          assert.equal(content.length, left.sizeBytes);
-        }
+        if (left !== undefined) assert.deepEqual(left, volume, 'what an aborted call left');
         await stage.backend.deleteVolume(stage.call(), { id });
         assert.equal(await stage.listed(id), undefined);
       }

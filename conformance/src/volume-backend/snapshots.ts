@@ -94,7 +94,7 @@ export const createSnapshotProofs: readonly Proof<BackendStage>[] = [
     needs: 'live-snapshot',
     promise: 'is of one instant while the volume is written to',
     prove: async (stage) => {
-      const { id, volume, content } = await stage.dense();
+      const { id, volume } = await stage.dense();
       const bytes = stage.bytes(volume.locator);
       const last = stage.sizeBytes - 8;
       const count = async (offset: number, value: number): Promise<void> => {
@@ -131,7 +131,6 @@ export const createSnapshotProofs: readonly Proof<BackendStage>[] = [
         stop = true;
         await writing;
       }
-      assert.equal(content.length, stage.sizeBytes);
     },
   },
   {

@@ -58,6 +58,7 @@ export interface HypervisorBase {
   /**
    * Puts a disk into a VM, and answers when the VM has it. The same source in the same slot is success.
    * @throws NOT_FOUND: no such VM. FAILED_PRECONDITION: the slot holds another source (`context.slot`), or the VM cannot take a disk now.
+   * @throws UNSUPPORTED: `access` is read-only and `read-only` is not declared.
    */
   attachDevice(call: Call, request: AttachDeviceRequest): Promise<void>;
   /**

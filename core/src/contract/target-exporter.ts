@@ -6,6 +6,7 @@ import type { BackendVolume } from './volume-backend.js';
 export interface ExportRequest<L extends LocatorKind = LocatorKind> {
   /** Never used again for another attachment (safety E1). */
   readonly exportId: string;
+  /** A whole volume: the core never gives one that is `filling`. */
   readonly volume: BackendVolume<L>;
   readonly access: Access;
   /** The serial number a guest sees: the volume id without its hyphen, 20 characters (safety E2). */
@@ -61,6 +62,8 @@ export interface TargetExporterBase<P extends Protocol = Protocol, L extends Loc
    * An export of this id is completed part by part where something is missing.
    * @throws ALREADY_EXISTS: an export of this id serves another volume or access mode. NOT_FOUND: the volume's locator leads nowhere.
    * @throws FAILED_PRECONDITION: access to this export was revoked, or what the locator leads to is smaller than the volume.
+   * @throws FAILED_PRECONDITION: the volume has an export and `multi-attach` is not declared.
+   * @throws UNSUPPORTED: `access` is read-only and `read-only` is not declared.
    * @throws PERMISSION_DENIED: the exporter may not open the volume. RESOURCE_EXHAUSTED. UNAVAILABLE: the daemon does not answer.
    */
   createExport(call: Call, request: ExportRequest<L>): Promise<ConnectionInfo<P>>;
@@ -88,13 +91,17 @@ export interface TargetExporterCapabilities<L extends LocatorKind = LocatorKind>
   acl: object;
   tls: object;
   fence: {
-    /** Shuts everybody out: access first, then sessions, and ends only when none is left. The export stays, and lets nobody in. */
+    /**
+     * Shuts everybody out: access first, then sessions, and ends only when none is left. The export stays, and lets nobody in.
+     * @throws NOT_FOUND: there is no such export.
+     */
     revokeAccess(call: Call, request: { readonly exportId: string }): Promise<void>;
   };
   extend: {
     /**
      * Shows connected initiators the volume's new size, without ending a session. Answers the size in bytes that is exported. A
      * protocol without a message for it (NBD) only widens the range: the initiator, or the hypervisor that opens it, asks for the size.
+     * @throws NOT_FOUND: there is no such export. FAILED_PRECONDITION: it serves another volume, or its volume has not grown.
      */
     extendExport(
       call: Call,

@@ -306,13 +306,13 @@ export class BlockStore implements AsyncDisposable {
 
   /** A stuck operation takes nothing but a forced detach beside it (safety A2). */
   async #giveUpStuckHolder(id: string): Promise<void> {
-    const { metadata, engine } = this.#services;
+    const { metadata } = this.#services;
     const holders = await operations.list(metadata.db, (query) =>
       query.whereIn('id', metadata.db('leases').where({ resource_id: id }).select('operation_id')),
     );
     for (const { id: holder, kind, state, error } of holders) {
       if (state !== 'stuck' || !givenUpForDetach.has(kind)) throw new ResourceBusy(id, holder);
-      await engine.abandon(holder, `given up for a forced detach: ${error?.message ?? 'stuck'}`);
+      await this.#services.engine.abandon(holder, `given up for a forced detach: ${error?.message ?? 'stuck'}`);
     }
   }
 

@@ -74,9 +74,10 @@ export class Restorer {
   async #look(): Promise<void> {
     const { store, mayAct } = this.#services;
     if (!mayAct()) return;
+    // The leases first: what a restore that ends meanwhile has written is then seen below.
+    const leased = await leasedResources(store.db);
     const attached = await attachments.list(store.db, (query) => query.where({ state: 'attached' }));
     if (attached.length === 0) return;
-    const leased = await leasedResources(store.db);
     const outside = new OutsideLook(this.#services);
     const restores: Promise<void>[] = [];
     for (const attachment of attached) {

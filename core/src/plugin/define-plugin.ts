@@ -18,7 +18,10 @@ interface ProviderBase<Contract, Config, C extends string, M extends MachineKind
   readonly machine: M;
   /** The plugin's command patterns, which the configuration may replace. */
   readonly commands?: S;
-  /** The call is for the tools that it needs; it changes nothing but its pool's mark. */
+  /**
+   * The call is for the tools that it needs; it changes nothing but its pool's mark.
+   * @throws FAILED_PRECONDITION: the pool is another store's. UNAVAILABLE: the store knows the pool, and its mark is not there.
+   */
   open(instance: Instance<Config, M, S>, call: Call): Promise<NoInfer<Contract & Lifecycle<C>>>;
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Call, Logger } from '../contract/call.js';
-import { fromSerialized, VbsError } from '../errors.js';
+import { fromSerialized, toVbsError, VbsError } from '../errors.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { type OperationRecord, operations } from '../metadata/operations.js';
 import { Fenced } from './fenced.js';
@@ -196,7 +196,7 @@ export class OperationEngine {
           return await unlessAborted(running.ended, signal);
         } catch (error) {
           if (signal?.aborted === true) throw error;
-          // The operation stands as the journal says, and goes on when somebody takes it up: this process, or another.
+          if (!(error instanceof Fenced)) throw goesOnLater(operationId, error);
           if (this.#closing)
             throw new VbsError('UNAVAILABLE', `the store closed; operation ${operationId} goes on at the next start`, {
               context: { operationId },
@@ -226,11 +226,23 @@ export class OperationEngine {
    */
   async abandon(operationId: string, reason: string): Promise<OperationRecord> {
     const record = await this.#require(operationId);
-    const workflow = this.#workflows.get(record.kind);
     const owner = await this.#requireIdle(record, 'abandoned');
+    // From here on no look for due operations takes it up.
+    this.#beginning.add(operationId);
+    try {
+      return await this.#abandon(operationId, owner, reason);
+    } catch (error) {
+      if (error instanceof Fenced) throw takenOver(operationId, error);
+      throw error;
+    } finally {
+      this.#beginning.delete(operationId);
+    }
+  }
+
+  async #abandon(operationId: string, owner: string, reason: string): Promise<OperationRecord> {
     const adopted = await this.#journal.adopt(operationId, owner);
-    if (adopted === null || workflow === undefined)
-      throw new VbsError('ABORTED', `operation ${operationId} was taken over; look again`, { resource: operationId });
+    const workflow = this.#workflows.get(adopted?.kind ?? '');
+    if (adopted === null || workflow === undefined) throw takenOver(operationId);
     await this.#settleGuards(adopted, this.#looking(adopted));
     return this.#journal.end(adopted, 'failed', {
       entries: [],
@@ -293,6 +305,20 @@ export function resultOf(record: OperationRecord): unknown {
       context: { ...error.context, operationId: record.id, ...stuck },
     },
   );
+}
+
+/** The operation stands as the journal says, and is taken up again: the caller is told where to look. */
+function goesOnLater(operationId: string, error: unknown): VbsError {
+  const { code, message, resource, context } = toVbsError(error);
+  return new VbsError(code, `${message}; operation ${operationId} stands in the journal and goes on when that is mended`, {
+    ...(resource === undefined ? {} : { resource }),
+    context: { ...context, operationId },
+    cause: error,
+  });
+}
+
+function takenOver(operationId: string, cause?: unknown): VbsError {
+  return new VbsError('ABORTED', `operation ${operationId} was taken over; look again`, { resource: operationId, cause });
 }
 
 async function within(work: Promise<unknown>, timeMs: number): Promise<void> {

@@ -1,3 +1,4 @@
+import { isVbsError } from '@vbs/core';
 import test from 'ava';
 import { MiB, newStore, refusal, type TestStore, until, vmmHost } from '../../support/store.js';
 
@@ -122,6 +123,24 @@ test('abandonOperation › leaves the volume in error; reset-state refuses while
   await bench.store.detachVolume({ volumeId, force: true }, { wait: true });
   t.is((await stateOf(bench, volumeId))?.state, 'error');
   t.is((await bench.store.resetState({ volumeId }, { wait: true })).state, 'available');
+});
+
+test('abandonOperation › while recovery tries the operation again and again ends, or is refused by a code', async (t) => {
+  const bench = await newStore(t, { overrides: { times: { scanMs: 1, pauseMs: () => 0 } } });
+  const { volumeId } = await attached(bench);
+  await bench.vm('vm1').hold('xvdb');
+  const error = await refusal(t, bench.store.detachVolume({ volumeId }, { wait: true }), 'FAILED_PRECONDITION');
+  const operationId = String(error.context.operationId);
+  for (let tries = 0; tries < 60; tries += 1) {
+    const outcome: unknown = await bench.store.abandonOperation(operationId).catch((refused: unknown) => refused);
+    if (!(outcome instanceof Error)) {
+      t.like(outcome, { state: 'failed' });
+      return;
+    }
+    t.true(isVbsError(outcome) && ['ABORTED', 'FAILED_PRECONDITION'].includes(outcome.code), outcome.stack ?? outcome.message);
+    await new Promise((resolve) => setTimeout(resolve, tries % 3));
+  }
+  t.pass('recovery was faster each time');
 });
 
 test('detachVolume › by force with bad fields gives no stuck operation up', async (t) => {

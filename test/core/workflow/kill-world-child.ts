@@ -1,5 +1,6 @@
 /** A whole life of two volumes on a world, killed at a numbered place: `node kill-world-child.js DIRECTORY PLACE VARIANT`. */
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { blockBytes, World } from '../../support/world/world.js';
 import { openWorldStore } from '../../support/world/world-store.js';
 import { Acknowledgements, KillPoints, writeFailure, writeLabels } from './kill-points.js';
@@ -10,11 +11,19 @@ const told = new Acknowledgements(directory);
 const hour = 3_600_000;
 const wait = { wait: true } as const;
 
+/** Waits for the commit of the progress that was just reported, so that every run passes the same places. */
+async function progressCommitted(places: number): Promise<void> {
+  for (let tries = 0; points.labels.length < places + 2 && tries < 2_000; tries += 1) await pause(2);
+}
+
 async function live(): Promise<void> {
   const world = new World(join(directory, 'world'), {
     liveSnapshot: true,
     onCall: (phase, method) => points.pass(`${phase} ${method}`),
-    onBlock: (block) => points.pass(`copied block ${block}`),
+    onBlock: async (block) => {
+      await progressCommitted(points.labels.length);
+      points.pass(`copied block ${block}`);
+    },
   });
   const { store } = await openWorldStore(directory, world, {
     shortLimits: false,

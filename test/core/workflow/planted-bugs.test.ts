@@ -9,7 +9,7 @@ import type { Check } from '@vbs/core/internal/workflow/step.js';
 import test, { type ExecutionContext } from 'ava';
 import { disagreements, orphans } from '../../support/world/agreement.js';
 import { FaultDirector } from '../../support/world/fault-director.js';
-import { World, type WorldOptions } from '../../support/world/world.js';
+import { World } from '../../support/world/world.js';
 import { openWorldStore, untilQuiet, type WorldStoreOptions } from '../../support/world/world-store.js';
 import { inFolder, runChild } from './kill-child-process.js';
 import { readLabels } from './kill-points.js';
@@ -112,19 +112,30 @@ class LeaseThatLapses extends ProcessLease {
 async function stealing(t: ExecutionContext, Lease: typeof ProcessLease): Promise<readonly string[]> {
   t.timeout(60_000);
   const directory = await folder(t);
-  const slow: WorldOptions = { guarded: false, onBlock: () => pause(300) };
-  const world = new World(join(directory, 'world'), slow);
-  const leaseMs = 600;
+  const leaseMs = 1_500;
+  const { store } = await openWorldStore(directory, new World(join(directory, 'world')), { shortLimits: false });
+  const { id: volumeId } = await store.createVolume({ size: '128KiB' }, wait);
+  const { id: snapshotId } = await store.createSnapshot({ volumeId }, wait);
+  await store.close();
+  // After its first block it rests until somebody else copies too, or nobody did for two leases.
+  const onBlock = async (block: number): Promise<void> => {
+    const deadline = performance.now() + 2 * leaseMs;
+    const copiers = (): number => new Set(world.acts.read().flatMap(({ method, epoch }) => (method === 'copy' ? [epoch] : []))).size;
+    while (block === 0 && copiers() < 2 && performance.now() < deadline) await pause(25);
+  };
+  const world: World = new World(join(directory, 'world'), { guarded: false, onBlock });
   const first = await openWorldStore(directory, world, {
     shortLimits: false,
     times: { leaseMs },
-    register: (container) => container.register(tokens.lease, { useClass: Lease }),
+    register: (container) =>
+      container.register(tokens.lease, {
+        useFactory: (from) =>
+          new Lease(from.resolve(tokens.metadata), from.resolve(tokens.process), from.resolve(tokens.times), from.resolve(tokens.logger)),
+      }),
   });
   t.teardown(() => first.store.close());
-  const { id: volumeId } = await first.store.createVolume({ size: '32KiB' }, wait);
-  const { id: snapshotId } = await first.store.createSnapshot({ volumeId }, wait);
   const filling = first.store.createVolume({ snapshotId }, { wait: true }).catch(() => undefined);
-  const thief = await openWorldStore(directory, new World(join(directory, 'world'), slow), {
+  const thief = await openWorldStore(directory, new World(join(directory, 'world'), { guarded: false }), {
     shortLimits: false,
     times: { leaseMs: 30_000 },
   });

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Attachment, CallOptions, Snapshot, Volume } from '@vbs/core';
 import { attachments } from '@vbs/core/internal/metadata/attachments.js';
@@ -20,6 +21,8 @@ export interface Case extends WorldStore {
 export interface Scenario<T = unknown> {
   readonly title: string;
   readonly world?: WorldOptions;
+  /** It is begun by the look for attachments that are lost, not by a call. */
+  readonly isRestore?: true;
   /** A failure leaves the volume in `error`, as it was before, with what has to be done again. */
   readonly failsInError?: true;
   prepare(c: Case): Promise<T>;
@@ -157,14 +160,15 @@ const extend = (title: string, prepare: Scenario<Volume>['prepare']): Scenario<V
   },
 });
 
-const restoreAttachment: Scenario<Volume> = {
-  title: 'restore-attachment',
+/** Something takes the attachment away outside; the store finds that by itself, and puts it back. */
+const restore = (title: string, lose: (c: Case, volumeId: string) => Promise<void>): Scenario<Volume> => ({
+  title,
+  isRestore: true,
   prepare: attached,
   async act(c, { id }) {
-    await loseExport(c, id);
+    await lose(c, id);
     for (let tries = 0; tries < 400; tries += 1) {
-      const ours = (await restores(c, id)).filter(({ state }) => state !== 'failed');
-      const newest = ours.at(-1);
+      const newest = (await restores(c, id)).filter(({ state }) => state !== 'failed').at(-1);
       if (newest !== undefined && newest.state !== 'running') return;
       await pause(25);
     }
@@ -172,25 +176,40 @@ const restoreAttachment: Scenario<Volume> = {
   },
   async again(c, { id }) {
     const before = await restored(c, id);
-    await loseExport(c, id);
+    await lose(c, id);
     for (let tries = 0; tries < 400 && (await restored(c, id)) <= before; tries += 1) await pause(25);
     c.world.write(c.vm, slot, 0, 'written after the restore');
   },
-};
+});
 
 const attachmentOf = new Map<string, string>();
 
-/** The target daemon was started again, and knows the export no more. */
-async function loseExport({ world, store }: Case, volumeId: string): Promise<void> {
+async function exportOf({ store }: Case, volumeId: string): Promise<string> {
   const [attachment] = (await store.describeAttachments({ volumeId, state: 'attached' })).items;
   if (attachment === undefined) throw new Error(`${volumeId} is not attached`);
   attachmentOf.set(volumeId, attachment.id);
   const { exportId } = attachment;
   if (exportId === null) throw new Error(`${volumeId} has no export`);
-  const connection = world.connections.get(exportId);
-  world.exports.remove(exportId);
-  if (connection !== undefined) world.connections.put(exportId, { ...connection, session: false });
+  return exportId;
 }
+
+/** The target daemon was started again, and knows the export no more. */
+async function loseExport(c: Case, volumeId: string): Promise<void> {
+  const exportId = await exportOf(c, volumeId);
+  const connection = c.world.connections.get(exportId);
+  c.world.exports.remove(exportId);
+  if (connection !== undefined) c.world.connections.put(exportId, { ...connection, session: false });
+}
+
+/** The node was booted again: connections and devices are gone. For a world with one attachment. */
+async function boot(c: Case, volumeId: string): Promise<void> {
+  c.world.connections.remove(await exportOf(c, volumeId));
+  c.world.devices.remove(`${c.vm}.${slot}`);
+  c.world.settings.put('boot-id', randomUUID());
+}
+
+/** In a store for each case, since all VMs of a world are on one node. */
+export const restoreAfterBoot = restore('restore-attachment after a boot of the node', boot);
 
 async function restores({ store }: Case, volumeId: string) {
   const { items } = await store.describeOperations({ limit: 1000, resourceId: attachmentOf.get(volumeId) ?? '' });
@@ -241,6 +260,14 @@ export const scenarios = [
   detachScenario('detach-volume from a dead node', { force: true, nodeIsDead: true }),
   extend('extend-volume', create),
   extend('extend-volume under a guest', attached),
-  restoreAttachment,
+  restore('restore-attachment', loseExport),
   resetState,
 ] as const as readonly Scenario[];
+
+/** The longer half: in a file of their own they run beside the others. */
+export const attachmentScenarios: ReadonlySet<string> = new Set([
+  'attach-volume',
+  'detach-volume',
+  'detach-volume by force',
+  'restore-attachment',
+]);

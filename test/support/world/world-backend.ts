@@ -65,6 +65,7 @@ export function worldBackend(world: World, machine: LocalMachine) {
       world.change(machine, call, 'populateVolume', request, request.id, async () => {
         const snapshot = required(snapshots.get(request.snapshotId), request.snapshotId);
         for (let block = request.fromBytes / blockBytes; block < snapshot.sizeBytes / blockBytes; block += 1) {
+          call.signal.throwIfAborted();
           const volume = required(volumes.get(request.id), request.id);
           const blocks = [...volume.blocks];
           blocks[block] = snapshot.blocks[block] ?? '';

@@ -28,7 +28,7 @@ const timeLimits = {
 export const worldTimes = {
   leaseMs: 30_000,
   scanMs: 30,
-  restoreMs: 100,
+  restoreMs: 40,
   pollMs: 10,
   busyLimitMs: 10_000,
   drainMs: 200,
