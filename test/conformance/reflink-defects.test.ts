@@ -35,9 +35,10 @@ onXfs('the start of a snapshot is older than its end', caught, 'createSnapshot â
         return real.createSnapshot(call, request);
       },
       populateVolume: async (call, request) => {
-        await real.populateVolume(call, request);
-        const [start, into] = [starts.get(request.snapshotId), (await real.listVolumes(call)).find(({ id }) => id === request.id)];
-        if (start !== undefined && into !== undefined) await fileIo.write(into.locator as never, 0, start);
+        const into = await real.populateVolume(call, request);
+        const start = starts.get(request.snapshotId);
+        if (start !== undefined) await fileIo.write(into.locator as never, 0, start);
+        return into;
       },
     };
   },
@@ -65,13 +66,11 @@ onXfs('a clone writes into the snapshot', caught, 'cloneVolume â€º makes a volum
         return clone;
       },
       populateVolume: async (call, request) => {
-        await real.populateVolume(call, request);
-        const volumes = await real.listVolumes(call);
+        const into = await real.populateVolume(call, request);
         const [first] = clones.get(request.snapshotId) ?? [];
-        const [from, into] = [volumes.find(({ id }) => id === first), volumes.find(({ id }) => id === request.id)];
-        if (from !== undefined && into !== undefined) {
-          await fileIo.write(into.locator as never, 0, await fileIo.read(from.locator as never, 0, 4096));
-        }
+        const from = (await real.listVolumes(call)).find(({ id }) => id === first);
+        if (from !== undefined) await fileIo.write(into.locator as never, 0, await fileIo.read(from.locator as never, 0, 4096));
+        return into;
       },
     };
   },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { holds, pattern, readAll } from '../kit/bytes.js';
+import { refused } from '../kit/expect.js';
 import type { Proof } from '../kit/test.js';
 import type { Exported, ExporterStage } from './stage.js';
 
@@ -65,6 +66,17 @@ export const revokeAccessProofs: readonly Proof<ExporterStage>[] = [
       await neighbour.undisturbed();
     },
   },
+  {
+    method: 'revokeAccess',
+    needs: 'fence',
+    promise: 'answers NOT_FOUND for an absent export',
+    prove: async (stage) => {
+      const exported = await stage.export();
+      await stage.delete(exported.request.exportId);
+      await refused(revoke(stage, exported), 'NOT_FOUND', 'revokeAccess of an export that was deleted');
+      assert.deepEqual(await stage.ids(), []);
+    },
+  },
 ];
 
 export const extendExportProofs: readonly Proof<ExporterStage>[] = [
@@ -89,6 +101,18 @@ export const extendExportProofs: readonly Proof<ExporterStage>[] = [
       assert.equal(later.sizeBytes, sizeBytes, 'the size that a new client sees');
       await stage.worksThrough(later, grown);
       await neighbour.undisturbed();
+    },
+  },
+  {
+    method: 'extendExport',
+    needs: 'extend',
+    promise: 'answers NOT_FOUND for an absent export, and makes none',
+    prove: async (stage) => {
+      const { request } = await stage.export();
+      await stage.delete(request.exportId);
+      const extension = stage.exporter.extendExport(stage.call(), { exportId: request.exportId, volume: request.volume });
+      await refused(extension, 'NOT_FOUND', 'extendExport of an export that was deleted');
+      assert.deepEqual(await stage.ids(), []);
     },
   },
 ];

@@ -72,6 +72,17 @@ export const cloneVolumeProofs: readonly Proof<BackendStage>[] = [
   {
     method,
     needs,
+    promise: 'refuses the id of a volume that is to be filled with ALREADY_EXISTS',
+    prove: async (stage) => {
+      const { snapshot } = await filled(stage);
+      const filling = await stage.createToBeFilled();
+      await refused(clone(stage, snapshot.id, filling.id), 'ALREADY_EXISTS', 'cloneVolume under the id of a volume that is to be filled');
+      assert.deepEqual(await stage.listed(filling.id), filling);
+    },
+  },
+  {
+    method,
+    needs,
     promise: 'makes one volume when two callers race for its id',
     prove: async (stage) => {
       const { snapshot, content } = await filled(stage);

@@ -60,6 +60,43 @@ export const createVolumeProofs: readonly Proof<BackendStage>[] = [
   },
   {
     method,
+    needs: 'snapshot',
+    promise: 'makes a volume to be filled that is not whole, also after a restart and when it is asked for again',
+    prove: async (stage) => {
+      const filling = await stage.createToBeFilled();
+      assert.equal(filling.filling, true, 'a volume that is to be filled is answered as whole');
+      assert.equal(filling.sizeBytes, stage.sizeBytes);
+      assert.deepEqual(await stage.listed(filling.id), filling);
+      assert.deepEqual(await stage.createToBeFilled(stage.sizeBytes, filling.id), filling, 'the answer of the repeat');
+      await stage.scene.reopen();
+      assert.deepEqual(await stage.listed(filling.id), filling, 'after a restart');
+    },
+  },
+  {
+    method,
+    needs: 'snapshot',
+    promise: 'never answers a volume that is to be filled as a whole one, but ALREADY_EXISTS',
+    prove: async (stage) => {
+      const filling = await stage.createToBeFilled();
+      await refused(stage.create(filling.id), 'ALREADY_EXISTS', 'createVolume of a whole volume in place of one to be filled');
+      assert.deepEqual(await stage.listed(filling.id), filling);
+      const larger = stage.createToBeFilled(stage.sizeBytes * 2, filling.id);
+      await refused(larger, 'ALREADY_EXISTS', 'createVolume of another size');
+    },
+  },
+  {
+    method,
+    needs: 'snapshot',
+    promise: 'answers a whole volume as it is where one to be filled is asked for',
+    prove: async (stage) => {
+      const { id, volume, content } = await stage.volume();
+      assert.deepEqual(await stage.createToBeFilled(stage.sizeBytes, id), volume);
+      assert.deepEqual(await stage.listed(id), volume);
+      await stage.holds(volume, content);
+    },
+  },
+  {
+    method,
     promise: 'makes one volume when two callers race for its id',
     prove: async (stage) => {
       const other = await stage.scene.open();

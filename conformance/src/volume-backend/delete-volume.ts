@@ -58,6 +58,25 @@ export const deleteVolumeProofs: readonly Proof<BackendStage>[] = [
   },
   {
     method,
+    needs: 'snapshot',
+    promise: 'takes away a volume that is to be filled, before and in the middle of its fill',
+    prove: async (stage) => {
+      const { id: volumeId } = await stage.dense();
+      const { id: snapshotId } = await stage.snapshot(volumeId);
+      for (const moment of ['before', 0, 'first progress'] as const) {
+        const { id } = await stage.createToBeFilled();
+        if (moment !== 'before') {
+          await stage.scene.abort(moment, (call) => stage.backend.populateVolume(call, { id, snapshotId, fromBytes: 0 }));
+        }
+        for (let time = 0; time < 2; time++) await stage.backend.deleteVolume(stage.call(), { id });
+        assert.equal(await stage.listed(id), undefined, 'a deleted volume is listed');
+        const again = await stage.create(id);
+        await stage.holds(again, Buffer.alloc(stage.sizeBytes), 'the new volume under an id that was to be filled before');
+      }
+    },
+  },
+  {
+    method,
     promise: 'leaves its neighbours alone',
     prove: async (stage) => {
       const neighbours = await stage.neighbours();

@@ -60,6 +60,18 @@ export const extendVolumeProofs: readonly Proof<BackendStage>[] = [
   {
     method,
     needs,
+    promise: 'refuses a volume that is not whole yet with FAILED_PRECONDITION',
+    prove: async (stage) => {
+      // Only what can take snapshots is asked for volumes to be filled.
+      if (!stage.scene.has('snapshot')) return;
+      const filling = await stage.createToBeFilled();
+      await refused(extend(stage, filling.id, stage.sizeBytes * 2), 'FAILED_PRECONDITION', 'extendVolume of a volume that is to be filled');
+      assert.deepEqual(await stage.listed(filling.id), filling);
+    },
+  },
+  {
+    method,
+    needs,
     promise: 'refuses a size or an id that is none, and changes nothing',
     prove: async (stage) => {
       const { id, content, volume } = await stage.volume();

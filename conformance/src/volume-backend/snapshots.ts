@@ -49,6 +49,16 @@ export const createSnapshotProofs: readonly Proof<BackendStage>[] = [
   {
     method,
     needs,
+    promise: 'refuses a volume that is not whole yet with FAILED_PRECONDITION',
+    prove: async (stage) => {
+      const { id } = await stage.createToBeFilled();
+      await refused(stage.snapshot(id), 'FAILED_PRECONDITION', 'createSnapshot of a volume that is to be filled');
+      assert.deepEqual((await stage.listing()).snapshots, []);
+    },
+  },
+  {
+    method,
+    needs,
     promise: 'answers NOT_FOUND for an absent volume, and makes nothing',
     prove: async (stage) => {
       const before = await stage.listing();
@@ -119,8 +129,7 @@ export const createSnapshotProofs: readonly Proof<BackendStage>[] = [
           const before = acknowledged;
           const snapshot = await stage.snapshot(id);
           const after = acknowledged + 1;
-          const copy = await stage.create();
-          await stage.populate(copy.id, snapshot.id);
+          const copy = await stage.filledFrom(snapshot.id);
           const read = async (offset: number) => Number(Buffer.from(await stage.bytes(copy.locator).read(offset, 8)).readBigUInt64LE());
           const [start, end] = [await read(0), await read(last)];
           assert.ok(start >= before && start <= after, `the snapshot has write ${start}, taken between ${before} and ${after}`);

@@ -61,12 +61,23 @@ export class BackendStage {
     return this.backend.createVolume(this.call(), { id, sizeBytes });
   }
 
+  /** A new volume that is to be filled from a snapshot. */
+  createToBeFilled(sizeBytes = this.sizeBytes, id = newId('volume')): Promise<BackendVolume> {
+    return this.backend.createVolume(this.call(), { id, sizeBytes, toBeFilled: true });
+  }
+
   snapshot(volumeId: string, id = newId('snapshot')): Promise<BackendSnapshot> {
     return this.backend.createSnapshot(this.call(), { id, volumeId });
   }
 
-  populate(id: string, snapshotId: string, fromBytes = 0, overrides: Partial<Call> = {}): Promise<void> {
+  populate(id: string, snapshotId: string, fromBytes = 0, overrides: Partial<Call> = {}): Promise<BackendVolume> {
     return this.backend.populateVolume(this.call(overrides), { id, snapshotId, fromBytes });
+  }
+
+  /** A new volume that is filled from a snapshot. */
+  async filledFrom(snapshotId: string, sizeBytes = this.sizeBytes): Promise<BackendVolume> {
+    const { id } = await this.createToBeFilled(sizeBytes);
+    return this.populate(id, snapshotId);
   }
 
   /** A new volume with something in it, holes too. */
@@ -93,8 +104,7 @@ export class BackendStage {
   /** What a snapshot holds: what a new volume is filled with from it. */
   async snapshotHolds({ id, sizeBytes }: BackendSnapshot, content: Uint8Array, what = 'the snapshot'): Promise<void> {
     assert.equal(sizeBytes, content.length, `${what} ${id}: sizeBytes`);
-    const copy = await this.create(newId('volume'), sizeBytes);
-    await this.populate(copy.id, id);
+    const copy = await this.filledFrom(id, sizeBytes);
     await this.holds(copy, content, `${what} ${id}, copied to`);
     await this.backend.deleteVolume(this.call(), { id: copy.id });
   }

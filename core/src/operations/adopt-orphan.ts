@@ -9,8 +9,13 @@ import type { OperationPlan } from '../workflow/journal.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
 
+/** Of a volume whose fill from a snapshot was interrupted (safety C5). */
+export const neverWhole = 'it was never whole, its fill from a snapshot was interrupted';
+
 export interface AdoptOrphanParams {
   readonly id: string;
+  /** It is adopted only to be deleted, which is all that can be done with a volume that was never whole. */
+  readonly toDelete: boolean;
 }
 
 /** What lies in a pool under the id. */
@@ -21,7 +26,7 @@ interface Orphan {
   readonly locator: VolumeLocator | null;
   /** Of a snapshot. */
   readonly volumeId: string | null;
-  /** Why its content is lost. */
+  /** Why its content is lost, or was never whole. */
   readonly invalid: string | null;
 }
 
@@ -31,7 +36,7 @@ interface AdoptOrphanOutput {
 
 /**
  * adopt-orphan: takes a volume or snapshot that lies in a pool and that the metadata do not know into the metadata (safety D2), a volume
- * as `available`, a snapshot as `completed`. It holds the id's lease from before it looks.
+ * as `available`, a snapshot as `completed`, one whose content is lost as `error`. It holds the id's lease from before it looks.
  */
 export function adoptOrphanWorkflow(instances: Instances): Workflow<AdoptOrphanParams, AdoptOrphanOutput> {
   return {
@@ -41,9 +46,12 @@ export function adoptOrphanWorkflow(instances: Instances): Workflow<AdoptOrphanP
       {
         name: 'find-orphan',
         changes: false,
-        async do({ call, params: { id } }) {
+        async do({ call, params: { id, toDelete } }) {
           const orphan = isId('volume', id) ? await findVolume(instances, call, id) : await findSnapshot(instances, call, id);
           if (orphan === null) throw new VbsError('NOT_FOUND', `no pool has ${id}`, { resource: id });
+          if (orphan.volumeId === null && orphan.invalid !== null && !toDelete) {
+            throw new VbsError('FAILED_PRECONDITION', `${id}: ${orphan.invalid}; delete it`, { resource: id });
+          }
           return { orphan };
         },
       },
@@ -60,11 +68,11 @@ export function adoptOrphanWorkflow(instances: Instances): Workflow<AdoptOrphanP
   };
 }
 
-/** @throws INVALID_ARGUMENT: no id. FAILED_PRECONDITION: the metadata know it. */
+/** `field` is what asked for it: a reconcile's `adopt`, or its `delete`. @throws INVALID_ARGUMENT: no id. FAILED_PRECONDITION: the metadata know it. */
 export function planAdoptOrphan<O extends object>(
   workflow: Workflow<AdoptOrphanParams, O>,
   id: string,
-  field: string,
+  field: 'adopt' | 'delete',
 ): OperationPlan<AdoptOrphanParams, O> {
   if (typeof id !== 'string' || !(isId('volume', id) || isId('snapshot', id))) {
     throw new VbsError('INVALID_ARGUMENT', `${field} must be the id of a volume or snapshot`, { context: { field } });
@@ -80,7 +88,7 @@ export function planAdoptOrphan<O extends object>(
         });
       }
       await insertId(tx, id);
-      return { resourceId: id, params: { id } };
+      return { resourceId: id, params: { id, toDelete: field === 'delete' } };
     },
   };
 }
@@ -88,7 +96,11 @@ export function planAdoptOrphan<O extends object>(
 async function findVolume(instances: Instances, call: Call, id: string): Promise<Orphan | null> {
   for (const { name: backend, contract } of instances.backends()) {
     const found = (await contract.listVolumes(call)).find((volume) => volume.id === id);
-    if (found !== undefined) return { backend, sizeBytes: found.sizeBytes, locator: found.locator, volumeId: null, invalid: null };
+    if (found === undefined) continue;
+    const { sizeBytes, locator, filling } = found;
+    // Without a locator nothing but a delete takes it.
+    if (filling === true) return { backend, sizeBytes, locator: null, volumeId: null, invalid: neverWhole };
+    return { backend, sizeBytes, locator, volumeId: null, invalid: null };
   }
   return null;
 }
@@ -112,8 +124,9 @@ async function insert(
   const { trx, now } = tx;
   const common = { id, reason: invalid, comment: null, backend, sizeBytes, createdAt: now };
   if (volumeId === null) {
-    await volumes.insert(trx, { ...common, state: 'available', requestedBytes: sizeBytes, snapshotId: null, locator });
-    tx.emit({ type: 'volume.available', resourceId: id, operationId, data: { adopted: true } });
+    const state = invalid === null ? 'available' : 'error';
+    await volumes.insert(trx, { ...common, state, requestedBytes: sizeBytes, snapshotId: null, locator });
+    tx.emit({ type: `volume.${state}`, resourceId: id, operationId, data: { adopted: true } });
     return;
   }
   await insertId(tx, volumeId);

@@ -3,7 +3,7 @@ import type { Access, ConnectionInfo, DeviceSource } from '../contract/connectio
 import { isSecret } from '../contract/secret.js';
 import type { ExportRequest } from '../contract/target-exporter.js';
 import type { BackendVolume } from '../contract/volume-backend.js';
-import { VbsError } from '../errors.js';
+import { isVbsError, VbsError } from '../errors.js';
 import { serialOf } from '../model/ids.js';
 import { PendingEffect } from '../workflow/fenced.js';
 import type { ChangeStep, Check } from '../workflow/step.js';
@@ -220,7 +220,13 @@ export class AttachmentSteps {
       changes: true,
       do: async ({ call, params }) => {
         const { path } = of(params);
-        await this.#exporter(path).revokeAccess(call, { exportId: path.exportId });
+        try {
+          await this.#exporter(path).revokeAccess(call, { exportId: path.exportId });
+        } catch (error) {
+          // An export that is gone (its process ended, or it was removed before) lets nobody in.
+          const isGone = isVbsError(error) && error.code === 'NOT_FOUND' && (await this.#findExport(call, path)) === undefined;
+          if (!isGone) throw error;
+        }
         return {};
       },
       // Nobody connected now does not mean that nobody may connect: only the call itself says that, and repeating it is harmless.

@@ -316,7 +316,7 @@ export class BlockStore implements AsyncDisposable {
     }
   }
 
-  async #adopt(id: string, field: string): Promise<void> {
+  async #adopt(id: string, field: 'adopt' | 'delete'): Promise<void> {
     const { engine, workflows } = this.#services;
     const { record } = await engine.begin(planAdoptOrphan(workflows.adoptOrphan, id, field), { wait: false });
     resultOf(await engine.wait(record.id));

@@ -1,7 +1,8 @@
 import type { VolumeLocator } from '../contract/connection.js';
 import type { BackendVolume } from '../contract/volume-backend.js';
+import { VbsError } from '../errors.js';
 import { volumes } from '../metadata/volumes.js';
-import type { ChangeStep, Check } from '../workflow/step.js';
+import type { ChangeStep, Check, StepContext } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
 import { changeVolume } from './transitions.js';
@@ -22,50 +23,56 @@ interface CreateVolumeOutput {
 }
 
 type CreateStep = ChangeStep<CreateVolumeParams, CreateVolumeOutput>;
+type CreateContext = StepContext<CreateVolumeParams, CreateVolumeOutput>;
 
 /** create-volume: empty, by an instant clone, or made and then filled; it always goes forward, to `available` or `error`. */
 export function createVolumeWorkflow(instances: Instances): Workflow<CreateVolumeParams, CreateVolumeOutput> {
   const backendOf = ({ backend }: CreateVolumeParams) => instances.backend(backend).contract;
-  const answer = ({ sizeBytes, locator }: BackendVolume): CreateVolumeOutput => ({ sizeBytes, locator });
+  const find = async ({ call, params }: CreateContext): Promise<BackendVolume | undefined> =>
+    (await backendOf(params).listVolumes(call)).find(({ id }) => id === params.volumeId);
 
-  const allocated: Pick<CreateStep, 'changes' | 'check' | 'undo'> = {
+  /** Makes the volume whole. Undone with everything that is there of it. */
+  const makesWhole: Pick<CreateStep, 'changes' | 'check' | 'undo'> = {
     changes: true,
-    async check({ call, params }): Promise<Check<CreateVolumeOutput>> {
-      const found = (await backendOf(params).listVolumes(call)).find(({ id }) => id === params.volumeId);
-      return found === undefined ? 'absent' : { present: answer(found) };
+    async check(context): Promise<Check<CreateVolumeOutput>> {
+      const found = await find(context);
+      return found === undefined || found.filling === true ? 'absent' : { present: whole(found) };
     },
     undo: ({ call, params }) => backendOf(params).deleteVolume(call, { id: params.volumeId }),
   };
-  const allocate: CreateStep = {
+  const create: CreateStep = {
+    ...makesWhole,
     name: 'create-volume',
-    ...allocated,
-    do: async ({ call, params: { volumeId, sizeBytes, backend } }) =>
-      answer(await instances.backend(backend).contract.createVolume(call, { id: volumeId, sizeBytes })),
+    do: async ({ call, params }) => whole(await backendOf(params).createVolume(call, { id: params.volumeId, sizeBytes: params.sizeBytes })),
   };
   const clone = (snapshotId: string): CreateStep => ({
+    ...makesWhole,
     name: 'clone-volume',
-    ...allocated,
     do: async ({ call, params }) =>
-      answer(await backendOf(params).cloneVolume(call, { id: params.volumeId, sizeBytes: params.sizeBytes, snapshotId })),
+      whole(await backendOf(params).cloneVolume(call, { id: params.volumeId, sizeBytes: params.sizeBytes, snapshotId })),
   });
-  const populate = (snapshotId: string): CreateStep => ({
-    name: 'populate-volume',
-    changes: true,
-    async do({ call, params, doneBytes }) {
-      await backendOf(params).populateVolume(call, { id: params.volumeId, snapshotId, fromBytes: doneBytes });
+  /** What is to be filled: where it lies now is of no use to anybody but the backend. */
+  const allocate: CreateStep = {
+    ...makesWhole,
+    name: 'create-volume',
+    async do({ call, params }) {
+      await backendOf(params).createVolume(call, { id: params.volumeId, sizeBytes: params.sizeBytes, toBeFilled: true });
       return {};
     },
-    // Bytes that were copied are not told from bytes that were not: it is done again from the last synced offset.
-    check: async () => 'absent',
-    // What was filled goes with the volume, when the step below is undone.
-    undo: async () => undefined,
+    check: async (context) => ((await find(context)) === undefined ? 'absent' : { present: {} }),
+  };
+  const populate = (snapshotId: string): CreateStep => ({
+    ...makesWhole,
+    name: 'populate-volume',
+    do: async ({ call, params, doneBytes }) =>
+      whole(await backendOf(params).populateVolume(call, { id: params.volumeId, snapshotId, fromBytes: doneBytes })),
   });
 
   return {
     kind: 'create-volume',
     recovery: 'forward',
     steps({ snapshotId, instant }) {
-      if (snapshotId === null) return [allocate];
+      if (snapshotId === null) return [create];
       return instant ? [clone(snapshotId)] : [allocate, populate(snapshotId)];
     },
     instances: ({ backend }) => [backend],
@@ -80,4 +87,14 @@ export function createVolumeWorkflow(instances: Instances): Workflow<CreateVolum
       changeVolume({ tx, operationId: id }, params.volumeId, { state: 'error', reason: `${error.code}: ${error.message}` }),
     abandon: (tx, { id, params }, reason) => changeVolume({ tx, operationId: id }, params.volumeId, { state: 'error', reason }),
   };
+}
+
+/** What the metadata keep of a volume that is whole (safety C5). @throws INTERNAL: the backend says that it is not. */
+function whole({ id, sizeBytes, locator, filling }: BackendVolume): CreateVolumeOutput {
+  if (filling === true) {
+    throw new VbsError('INTERNAL', `the backend answered ${id} as not whole, where it must be; look for a newer version of its plugin`, {
+      resource: id,
+    });
+  }
+  return { sizeBytes, locator };
 }

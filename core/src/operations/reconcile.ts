@@ -9,6 +9,7 @@ import type { MetadataStore } from '../metadata/metadata-store.js';
 import { snapshots } from '../metadata/snapshots.js';
 import { volumes } from '../metadata/volumes.js';
 import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
+import { neverWhole } from './adopt-orphan.js';
 import type { Instances } from './instances.js';
 import { type Leftover, planRemoveLeftover } from './remove-leftover.js';
 import type { Restorer } from './restorer.js';
@@ -97,8 +98,10 @@ export class Reconciler {
   async #lookAtBackend(backend: OpenedBackend): Promise<Found[]> {
     const { store, lookCall } = this.#services;
     const { name: instance, contract } = backend;
-    const volumesThere = (await contract.listVolumes(lookCall())).map(({ id }) => id);
-    const snapshotsThere = backend.capabilities.has('snapshot') ? (await contract.listSnapshots(lookCall())).map(({ id }) => id) : [];
+    const volumesThere = (await contract.listVolumes(lookCall())).map(({ id, filling }) => ({ id, whole: filling !== true }));
+    const snapshotsThere = backend.capabilities.has('snapshot')
+      ? (await contract.listSnapshots(lookCall())).map(({ id }) => ({ id, whole: true }))
+      : [];
     const volumesKnown = await volumes.list(store.db, (query) => query.where({ backend: instance }));
     const snapshotsKnown = await snapshots.list(store.db, (query) => query.where({ backend: instance }));
     const held = await leasedResources(store.db);
@@ -112,13 +115,14 @@ export class Reconciler {
 
   #compare({ kind, instance, there, known, settled, held }: Comparison): Found[] {
     const knownIds = new Set(known.map(({ id }) => id));
-    const thereIds = new Set(there);
-    const orphans = there.filter((id) => !knownIds.has(id) && !held.has(id));
+    const thereIds = new Set(there.filter(({ whole }) => whole).map(({ id }) => id));
+    const orphans = there.filter(({ id }) => !knownIds.has(id) && !held.has(id));
     const missing = settled.filter(({ id, createdAt }) => !thereIds.has(id) && !held.has(id) && !this.#isYoung(createdAt));
     const lost = 'look for it in the pool; delete it here if its data is lost';
     const kept = 'left alone, it may hold data: adopt or delete it by its id';
+    const half = `left alone, ${neverWhole}: delete it by its id`;
     return [
-      ...orphans.map((id): Found => ({ difference: { kind, id, what: 'orphan', instance, action: kept } })),
+      ...orphans.map(({ id, whole }): Found => ({ difference: { kind, id, what: 'orphan', instance, action: whole ? kept : half } })),
       ...missing.map(({ id }): Found => ({ difference: { kind, id, what: 'missing', instance, action: lost } })),
     ];
   }
@@ -225,7 +229,7 @@ export class Reconciler {
 interface Comparison {
   readonly kind: 'volume' | 'snapshot';
   readonly instance: string;
-  readonly there: readonly string[];
+  readonly there: readonly { readonly id: string; readonly whole: boolean }[];
   readonly known: readonly { readonly id: string }[];
   readonly settled: readonly { readonly id: string; readonly createdAt: number }[];
   readonly held: ReadonlySet<string>;

@@ -23,8 +23,8 @@ export function resetStateWorkflow(instances: Instances): Workflow<ResetStatePar
         async do(context) {
           const { call, params } = context;
           const listed = await instances.backend(params.backend).contract.listVolumes(call);
-          if (!listed.some(({ id }) => id === params.volumeId)) {
-            throw new VbsError('FAILED_PRECONDITION', `${params.backend} does not have ${params.volumeId}; delete it`, {
+          if (!listed.some(({ id, filling }) => id === params.volumeId && filling !== true)) {
+            throw new VbsError('FAILED_PRECONDITION', `${params.backend} does not have ${params.volumeId}, or not whole; delete it`, {
               resource: params.volumeId,
             });
           }

@@ -66,14 +66,14 @@ export class FileVolumeBackend implements VolumeBackend<FileCapability, 'file'>,
     });
   }
 
-  async createVolume(call: Call, { id, sizeBytes }: BackendVolumeRequest): Promise<BackendVolume<'file'>> {
-    const target = this.#contents.volumePath(id);
+  async createVolume(call: Call, { id, sizeBytes, toBeFilled }: BackendVolumeRequest): Promise<BackendVolume<'file'>> {
+    const made = toBeFilled ? this.#contents.filling(id, sizeBytes) : this.#contents.volume(id, sizeBytes);
     requireSize(sizeBytes);
     return this.#change(call, id, async () => {
-      const existing = await this.#contents.existingVolume(id, sizeBytes);
+      const existing = await this.#contents.existingVolume(id, sizeBytes, toBeFilled ? 'any' : 'whole');
       if (existing) return existing;
-      await this.#publish(call, target, 0o600, ({ handle }) => handle.truncate(sizeBytes));
-      return this.#contents.volume(id, sizeBytes);
+      await this.#publish(call, made.locator.path, 0o600, ({ handle }) => handle.truncate(sizeBytes));
+      return made;
     });
   }
 
@@ -103,6 +103,7 @@ export class FileVolumeBackend implements VolumeBackend<FileCapability, 'file'>,
     return this.#change(call, id, async () => {
       const existing = await this.#contents.existingSnapshot(id, volumeId);
       if (existing) return existing;
+      await this.#contents.requireNotFilling(volumeId);
       const source = { id: volumeId, path: this.#contents.volumePath(volumeId), access: 'read' } as const;
       return withFile(source, async (from) => {
         if (this.capabilities.has('live-snapshot')) {
@@ -128,18 +129,25 @@ export class FileVolumeBackend implements VolumeBackend<FileCapability, 'file'>,
     return this.#look(call, () => this.#contents.snapshots());
   }
 
-  /** Skips the snapshot's holes: what `createVolume` made reads zeros there. */
-  async populateVolume(call: Call, { id, snapshotId, fromBytes }: PopulateVolumeRequest): Promise<void> {
-    const target = { id, path: this.#contents.volumePath(id), access: 'read-write' } as const;
+  /** Skips the snapshot's holes: what `createVolume` made reads zeros there. The volume's name changes at the end. */
+  async populateVolume(call: Call, { id, snapshotId, fromBytes }: PopulateVolumeRequest): Promise<BackendVolume<'file'>> {
+    const target = { id, path: this.#contents.fillingPath(id), access: 'read-write' } as const;
     requireSnapshotId(snapshotId, 'snapshotId');
-    await this.#change(call, id, async () => {
+    return this.#change(call, id, async () => {
+      const found = await this.#contents.find(id);
+      if (found && !found.filling) return this.#contents.durable(found);
       const snapshot = await this.#contents.requireSnapshot(snapshotId);
       requireFromBytes(fromBytes, snapshot.sizeBytes);
-      await withFile(target, async (into) => {
-        requireRoomFor(snapshot.sizeBytes, (await into.stat()).size);
+      const sizeBytes = await withFile(target, async (into) => {
+        const { size } = await into.stat();
+        requireRoomFor(snapshot.sizeBytes, size);
         const source = { id: snapshotId, path: this.#contents.snapshotPath(snapshot), access: 'read' } as const;
         await withFile(source, (from) => copyExtents(from, into, this.#copyOptions(call, fromBytes, snapshot.sizeBytes)));
+        await into.sync();
+        return size;
       });
+      await this.#contents.makeWhole(id);
+      return this.#contents.volume(id, sizeBytes);
     });
   }
 
@@ -148,7 +156,7 @@ export class FileVolumeBackend implements VolumeBackend<FileCapability, 'file'>,
     requireSnapshotId(snapshotId, 'snapshotId');
     requireSize(sizeBytes);
     return this.#change(call, id, async () => {
-      const existing = await this.#contents.existingVolume(id, sizeBytes);
+      const existing = await this.#contents.existingVolume(id, sizeBytes, 'whole');
       if (existing) return existing;
       const snapshot = await this.#contents.requireSnapshot(snapshotId);
       requireRoomFor(snapshot.sizeBytes, sizeBytes);
@@ -164,14 +172,15 @@ export class FileVolumeBackend implements VolumeBackend<FileCapability, 'file'>,
   async extendVolume(call: Call, { id, sizeBytes }: { readonly id: string; readonly sizeBytes: number }): Promise<BackendVolume<'file'>> {
     const target = { id, path: this.#contents.volumePath(id), access: 'read-write' } as const;
     requireSize(sizeBytes);
-    return this.#change(call, id, () =>
-      withFile(target, async (handle) => {
+    return this.#change(call, id, async () => {
+      await this.#contents.requireNotFilling(id);
+      return withFile(target, async (handle) => {
         const { size } = await handle.stat();
         if (size < sizeBytes) await handle.truncate(sizeBytes);
         await handle.sync();
         return this.#contents.volume(id, Math.max(size, sizeBytes));
-      }),
-    );
+      });
+    });
   }
 
   async markEpoch(call: Call, { epoch }: { readonly epoch: number }): Promise<{ readonly epoch: number }> {

@@ -14,14 +14,14 @@ const statsAtOnce = 32;
 export interface ListOptions<T> {
   /** What a name says; null for a name that this plugin did not give. */
   readonly read: (name: string) => T | null;
-  /** Only names that begin so are looked at. */
-  readonly prefix?: string;
+  /** Only these names are looked at; all of them unless told. */
+  readonly wanted?: (name: string) => boolean;
   readonly log: Logger;
 }
 
 /** The regular files of a folder whose names have a meaning, sorted by name; anything else in it is logged and left alone. */
-export async function listFiles<T>(folder: string, { read, prefix = '', log }: ListOptions<T>): Promise<readonly ListedFile<T>[]> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(prefix)).sort();
+export async function listFiles<T>(folder: string, { read, wanted = () => true, log }: ListOptions<T>): Promise<readonly ListedFile<T>[]> {
+  const names = (await readdir(folder)).filter((name) => wanted(name)).sort();
   const files: ListedFile<T>[] = [];
   for (let start = 0; start < names.length; start += statsAtOnce) {
     const looked = await Promise.all(names.slice(start, start + statsAtOnce).map((name) => look(path.join(folder, name), read(name), log)));

@@ -1,12 +1,21 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { type BackendSnapshot, type BackendVolume, type Logger, VbsError } from '@vbs/core';
 import { listFiles } from './list-files.js';
-import { requireSnapshotId, snapshotFileName, snapshotOfFile, volumeFileName, volumeOfFile } from './names.js';
+import {
+  fillingFileName,
+  requireSnapshotId,
+  saysFilling,
+  snapshotFileName,
+  snapshotOfFile,
+  volumeFileName,
+  volumeOfFile,
+  volumeOfFillingFile,
+} from './names.js';
 import type { FilePool } from './pool.js';
 import { syncDirectory } from './sync-directory.js';
 
-/** The whole volumes and snapshots of a pool that was seen to be there. */
+/** The volumes and snapshots of a pool that was seen to be there. */
 export class PoolContents {
   readonly #pool: FilePool;
   readonly #log: Logger;
@@ -21,6 +30,11 @@ export class PoolContents {
     return path.join(this.#pool.volumes, volumeFileName(id, field));
   }
 
+  /** Where a volume lies until it is filled. @throws INVALID_ARGUMENT: not a volume id. */
+  fillingPath(id: string): string {
+    return path.join(this.#pool.volumes, fillingFileName(id));
+  }
+
   /** @throws INVALID_ARGUMENT: not a snapshot id, or not a volume id. */
   snapshotPath({ id, volumeId }: { readonly id: string; readonly volumeId: string }): string {
     return path.join(this.#pool.snapshots, snapshotFileName(id, volumeId));
@@ -30,9 +44,22 @@ export class PoolContents {
     return { id, sizeBytes, locator: { kind: 'file', path: this.volumePath(id) } };
   }
 
+  filling(id: string, sizeBytes: number): BackendVolume<'file'> {
+    return { id, sizeBytes, locator: { kind: 'file', path: this.fillingPath(id) }, filling: true };
+  }
+
+  /**
+   * Looks for those to be filled first: one that becomes whole meanwhile is then seen as whole, where a single look at the folder could
+   * miss both of its names.
+   */
   async volumes(): Promise<readonly BackendVolume<'file'>[]> {
-    const files = await listFiles(this.#pool.volumes, { read: volumeOfFile, log: this.#log });
-    return files.map(({ meaning, sizeBytes }) => this.volume(meaning, sizeBytes));
+    const folder = this.#pool.volumes;
+    const filling = await listFiles(folder, { read: volumeOfFillingFile, wanted: saysFilling, log: this.#log });
+    const whole = await listFiles(folder, { read: volumeOfFile, wanted: (name) => !saysFilling(name), log: this.#log });
+    const found = new Map<string, BackendVolume<'file'>>();
+    for (const { meaning: id, sizeBytes } of filling) found.set(id, this.filling(id, sizeBytes));
+    for (const { meaning: id, sizeBytes } of whole) found.set(id, this.volume(id, sizeBytes));
+    return [...found.values()];
   }
 
   snapshots(): Promise<readonly BackendSnapshot[]> {
@@ -40,19 +67,62 @@ export class PoolContents {
   }
 
   async #snapshotsNamed(prefix: string): Promise<readonly BackendSnapshot[]> {
-    const files = await listFiles(this.#pool.snapshots, { read: snapshotOfFile, prefix, log: this.#log });
+    const files = await listFiles(this.#pool.snapshots, {
+      read: snapshotOfFile,
+      wanted: (name) => name.startsWith(prefix),
+      log: this.#log,
+    });
     return files.map(({ meaning, sizeBytes }) => ({ ...meaning, sizeBytes }));
   }
 
-  /** A volume that is there already, durable; null when it is absent. @throws ALREADY_EXISTS: it has another size. */
-  async existingVolume(id: string, sizeBytes: number): Promise<BackendVolume<'file'> | null> {
+  /** A volume that is there, whole or not; null when it is absent. */
+  async find(id: string): Promise<BackendVolume<'file'> | null> {
     const size = await sizeOf(this.volumePath(id));
-    if (size === null) return null;
-    if (size !== sizeBytes) {
-      throw new VbsError('ALREADY_EXISTS', `${id} exists, with ${size} bytes.`, { resource: id, context: { field: 'sizeBytes', size } });
+    if (size !== null) return this.volume(id, size);
+    const fillingSize = await sizeOf(this.fillingPath(id));
+    return fillingSize === null ? null : this.filling(id, fillingSize);
+  }
+
+  /**
+   * A volume that is there already, durable; null when it is absent.
+   * @throws ALREADY_EXISTS: it has another size, or is to be filled where a whole one is wanted.
+   */
+  async existingVolume(id: string, sizeBytes: number, wanted: 'whole' | 'any'): Promise<BackendVolume<'file'> | null> {
+    const found = await this.find(id);
+    if (found === null) return null;
+    if (found.sizeBytes !== sizeBytes) {
+      throw new VbsError('ALREADY_EXISTS', `${id} exists, with ${found.sizeBytes} bytes.`, {
+        resource: id,
+        context: { field: 'sizeBytes', size: found.sizeBytes },
+      });
     }
+    if (found.filling && wanted === 'whole') {
+      throw new VbsError('ALREADY_EXISTS', `${id} exists, and is to be filled from a snapshot: fill it, or delete it.`, {
+        resource: id,
+        context: { field: 'toBeFilled' },
+      });
+    }
+    return this.durable(found);
+  }
+
+  /** A volume that was found, with the name that it has now durable: what made it may have ended right before. */
+  async durable(found: BackendVolume<'file'>): Promise<BackendVolume<'file'>> {
     await syncDirectory(this.#pool.volumes);
-    return this.volume(id, size);
+    return found;
+  }
+
+  /** @throws FAILED_PRECONDITION: the volume is not whole yet. */
+  async requireNotFilling(id: string): Promise<void> {
+    if ((await this.find(id))?.filling !== true) return;
+    throw new VbsError('FAILED_PRECONDITION', `${id} is not whole: it is filled from a snapshot; wait for its end, or delete it.`, {
+      resource: id,
+    });
+  }
+
+  /** Gives a volume whose bytes are all on the medium the name of a whole one. Under its guard, and once no whole one was seen. */
+  async makeWhole(id: string): Promise<void> {
+    await rename(this.fillingPath(id), this.volumePath(id));
+    await syncDirectory(this.#pool.volumes);
   }
 
   /** A snapshot that is there already, durable; null when it is absent. @throws ALREADY_EXISTS: it is of another volume. */
@@ -78,6 +148,7 @@ export class PoolContents {
   }
 
   async removeVolume(id: string): Promise<void> {
+    await unlinkIfThere(this.fillingPath(id));
     await unlinkIfThere(this.volumePath(id));
     await syncDirectory(this.#pool.volumes);
   }

@@ -157,11 +157,10 @@ export class NbdTargetExporter implements Contract {
     );
   }
 
-  /** Ends when the last request in flight of the last session has ended: nothing is written afterwards. The absent is success. */
+  /** Ends when the last request in flight of the last session has ended: nothing is written afterwards. @throws NOT_FOUND: no such export. */
   revokeAccess(call: Call, { exportId }: { readonly exportId: string }): Promise<void> {
     return this.#change(call, exportId, async () => {
-      const served = this.#exports.get(exportId);
-      if (served === undefined) return;
+      const served = this.#find(exportId);
       served.shut();
       const { sessions } = served;
       for (const session of sessions) session.destroy('access to the export was revoked');
@@ -183,8 +182,7 @@ export class NbdTargetExporter implements Contract {
     { exportId, volume }: Pick<ExportRequest<'file'>, 'exportId' | 'volume'>,
   ): Promise<{ readonly sizeBytes: number }> {
     return this.#change(call, exportId, async () => {
-      const served = this.#exports.get(exportId);
-      if (served === undefined) throw new VbsError('NOT_FOUND', `there is no export ${exportId}`, { resource: exportId });
+      const served = this.#find(exportId);
       if (served.volumeId !== volume.id) {
         throw new VbsError('FAILED_PRECONDITION', `export ${exportId} serves ${served.volumeId}, not ${volume.id}`, { resource: exportId });
       }
@@ -243,6 +241,12 @@ export class NbdTargetExporter implements Contract {
         : new VbsError('ABORTED', `${this.#name}: the call was cancelled before it began`, { cause: reason });
     }
     if (this.#closing || !this.#server.isListening) throw new VbsError('UNAVAILABLE', `${this.#name}: the NBD server is closed`);
+  }
+
+  #find(exportId: string): ServedExport {
+    const served = this.#exports.get(exportId);
+    if (served === undefined) throw new VbsError('NOT_FOUND', `there is no export ${exportId}`, { resource: exportId });
+    return served;
   }
 
   #connection(exportId: string): ConnectionInfo<'nbd'> {

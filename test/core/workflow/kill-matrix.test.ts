@@ -112,6 +112,7 @@ test.serial(
       return readLabels(directory);
     });
     const limit = pLimit(2);
+    const resumedFrom = new Set<number>();
     const wrong = await Promise.all(
       labels.map((label, index) =>
         limit(async () =>

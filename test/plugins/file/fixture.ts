@@ -113,6 +113,12 @@ export async function newVolume(backend: FileVolumeBackend, { sizeBytes = mebiby
   return { id, path: locator.path, sizeBytes };
 }
 
+/** A volume that is to be filled: where it lies until then, and from then on. */
+export async function newTarget(backend: FileVolumeBackend, sizeBytes = mebibyte) {
+  const { id, locator } = await backend.createVolume(newCall(), { id: newId('vol'), sizeBytes, toBeFilled: true });
+  return { id, fillingPath: locator.path, path: locator.path.replace('.filling.img', '.img'), sizeBytes };
+}
+
 export async function scribble(file: string, extents: NonNullable<NewVolume['extents']>): Promise<void> {
   const handle = await open(file, 'r+');
   try {

@@ -34,6 +34,7 @@ export async function disagreements(metadata: MetadataStore, world: World, optio
     } else if (state !== 'available' && state !== 'in-use') found.push(`${id} rests as ${state}`);
     else if (there === undefined) found.push(`${id} is ${state}, and the pool has it not`);
     else if (there.sizeBytes !== sizeBytes) found.push(`${id} has ${there.sizeBytes} bytes, the metadata say ${sizeBytes}`);
+    else if (there.fill === 'to-do') found.push(`${id} is ${state}, and not whole`);
     else if (!isDeepStrictEqual(locator, { kind: 'block', path: `/world/${id}` })) found.push(`${id} has a wrong locator`);
     if ((state === 'in-use') !== attached.length > 0) found.push(`${id} is ${state} with ${attached.length} attachments`);
   }

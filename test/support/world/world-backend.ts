@@ -1,4 +1,4 @@
-import { type BackendSnapshot, type BackendVolume, type Call, type LocalMachine, VbsError } from '@vbs/core';
+import { type BackendSnapshot, type BackendVolume, type BackendVolumeRequest, type Call, type LocalMachine, VbsError } from '@vbs/core';
 import { blockBytes, type World, type WorldSnapshot, type WorldVolume } from './world.js';
 
 const totalBytes = 2 ** 40;
@@ -6,20 +6,22 @@ const totalBytes = 2 ** 40;
 /** The storage of a {@link World}. */
 export function worldBackend(world: World, machine: LocalMachine) {
   const { volumes, snapshots, exports, options } = world;
-  const answer = ({ id, sizeBytes }: WorldVolume): BackendVolume<'block'> => ({
+  // A volume that is not whole lies elsewhere, so that a locator of before is seen to be wrong.
+  const answer = ({ id, sizeBytes, fill }: WorldVolume): BackendVolume<'block'> => ({
     id,
     sizeBytes,
-    locator: { kind: 'block', path: `/world/${id}` },
+    locator: { kind: 'block', path: fill === 'to-do' ? `/world/${id}.filling` : `/world/${id}` },
+    ...(fill === 'to-do' ? { filling: true } : {}),
   });
   const told = ({ id, volumeId, sizeBytes }: WorldSnapshot): BackendSnapshot => ({ id, volumeId, sizeBytes });
   const required = <T>(found: T | undefined, id: string): T => {
     if (found === undefined) throw new VbsError('NOT_FOUND', `the world has no ${id}`);
     return found;
   };
-  const make = (id: string, sizeBytes: number, blocks: readonly string[]): BackendVolume<'block'> => {
+  const make = ({ id, sizeBytes }: BackendVolumeRequest, volume: Pick<WorldVolume, 'blocks' | 'fill'>): BackendVolume<'block'> => {
     const found = volumes.get(id);
     if (found !== undefined && found.sizeBytes !== sizeBytes) throw new VbsError('ALREADY_EXISTS', `${id} has another size`);
-    if (found === undefined) volumes.put(id, { id, sizeBytes, blocks });
+    if (found === undefined) volumes.put(id, { id, sizeBytes, ...volume });
     return answer(required(volumes.get(id), id));
   };
   const capabilities = [
@@ -33,8 +35,10 @@ export function worldBackend(world: World, machine: LocalMachine) {
     granularityBytes: blockBytes,
     snapshotKind: 'independent' as const,
     capabilities: new Set(capabilities),
-    createVolume: (call: Call, request: { readonly id: string; readonly sizeBytes: number }) =>
-      world.change(machine, call, 'createVolume', request, request.id, () => make(request.id, request.sizeBytes, [])),
+    createVolume: (call: Call, request: BackendVolumeRequest) =>
+      world.change(machine, call, 'createVolume', request, request.id, () =>
+        make(request, { blocks: [], ...(request.toBeFilled === true ? { fill: 'to-do' } : {}) }),
+      ),
     deleteVolume: (call: Call, request: { readonly id: string }) =>
       world.change(machine, call, 'deleteVolume', request, request.id, () => {
         if (exports.list().some(({ volumeId }) => volumeId === request.id)) world.violate(`${request.id} was deleted while it is exported`);
@@ -50,7 +54,8 @@ export function worldBackend(world: World, machine: LocalMachine) {
     },
     createSnapshot: (call: Call, request: { readonly id: string; readonly volumeId: string }) =>
       world.change(machine, call, 'createSnapshot', request, request.id, () => {
-        const { sizeBytes, blocks } = required(volumes.get(request.volumeId), request.volumeId);
+        const { sizeBytes, blocks, fill } = required(volumes.get(request.volumeId), request.volumeId);
+        if (fill === 'to-do') world.violate(`a snapshot of ${request.volumeId} was taken while it is filled`);
         const [writer] = world.writersOf(request.volumeId);
         if (options.liveSnapshot !== true && writer !== undefined)
           world.violate(`a snapshot of ${request.volumeId} was taken under ${writer.vm}`);
@@ -64,6 +69,9 @@ export function worldBackend(world: World, machine: LocalMachine) {
     populateVolume: (call: Call, request: { readonly id: string; readonly snapshotId: string; readonly fromBytes: number }) =>
       world.change(machine, call, 'populateVolume', request, request.id, async () => {
         const snapshot = required(snapshots.get(request.snapshotId), request.snapshotId);
+        // Looked at once, as a tool does that copies: what happens to the volume meanwhile it does not see.
+        const before = required(volumes.get(request.id), request.id);
+        if (before.fill === 'done') return answer(before);
         for (let block = request.fromBytes / blockBytes; block < snapshot.sizeBytes / blockBytes; block += 1) {
           call.signal.throwIfAborted();
           const volume = required(volumes.get(request.id), request.id);
@@ -74,10 +82,12 @@ export function worldBackend(world: World, machine: LocalMachine) {
           call.progress((block + 1) * blockBytes, snapshot.sizeBytes);
           await options.onBlock?.(block);
         }
+        volumes.put(request.id, { ...required(volumes.get(request.id), request.id), fill: 'done' });
+        return answer(required(volumes.get(request.id), request.id));
       }),
     cloneVolume: (call: Call, request: { readonly id: string; readonly sizeBytes: number; readonly snapshotId: string }) =>
       world.change(machine, call, 'cloneVolume', request, request.id, () =>
-        make(request.id, request.sizeBytes, required(snapshots.get(request.snapshotId), request.snapshotId).blocks),
+        make(request, { blocks: required(snapshots.get(request.snapshotId), request.snapshotId).blocks }),
       ),
     extendVolume: (call: Call, request: { readonly id: string; readonly sizeBytes: number }) =>
       world.change(machine, call, 'extendVolume', request, request.id, () => {

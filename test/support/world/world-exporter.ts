@@ -27,7 +27,8 @@ export function worldExporter(world: World, machine: LocalMachine) {
     if (!same) throw new VbsError('ALREADY_EXISTS', `${exportId} serves another volume or access mode`);
     const taken = exports.list().find((other) => other.address === address && other.exportId !== exportId);
     if (taken !== undefined) world.violate(`${exportId} was given the address ${address} of ${taken.exportId}`);
-    const { sizeBytes } = volumes.get(volume.id) ?? {};
+    const { sizeBytes, fill } = volumes.get(volume.id) ?? {};
+    if (fill === 'to-do') world.violate(`${volume.id} was exported while it is filled`);
     if (sizeBytes === undefined) throw new VbsError('NOT_FOUND', `the world has no ${volume.id}`);
     if (found === undefined)
       exports.put(exportId, { exportId, volumeId: volume.id, access, address: address ?? null, sizeBytes, revoked: false });

@@ -10,6 +10,8 @@ export interface WorldVolume {
   readonly sizeBytes: number;
   /** The words of its blocks; what is missing reads as ''. */
   readonly blocks: readonly string[];
+  /** `to-do` until a fill has ended, `done` from then on; absent in a volume that was never to be filled. */
+  readonly fill?: 'to-do' | 'done';
 }
 export interface WorldSnapshot {
   readonly id: string;
