@@ -10,11 +10,11 @@ import { migrate } from './metadata/database/migrate.js';
 import { openDatabase } from './metadata/database/open-database.js';
 import { knownPools, rememberPool, storeId } from './metadata/database/store-identity.js';
 import { migrations } from './metadata/migrations/index.js';
-import type { Services } from './model/services.js';
 import type { BlockStore } from './operations/block-store.js';
 import { defaultPlacement } from './operations/placement.js';
 import type { Plugin } from './plugin/define-plugin.js';
 import { loadPlugins } from './plugin/load-plugins.js';
+import type { Services } from './services.js';
 
 /**
  * Opens a store: reads and validates its configuration, opens its database and every instance, takes up what an earlier process

@@ -2,10 +2,10 @@ import { EventEmitter, once } from 'node:events';
 import type { Knex } from 'knex';
 import { inject, injectable } from '../di.js';
 import { VbsError } from '../errors.js';
-import type { Clock } from '../model/services.js';
-import { tokens } from '../tokens.js';
+import type { Clock } from '../model/clock.js';
 import type { Database } from './database/open-database.js';
 import { insertEvents, type NewEvent } from './events.js';
+import { metadataTokens } from './tokens.js';
 
 /** One transaction: every state change in it is committed with its journal rows and its events, or not at all. */
 export interface StoreTransaction {
@@ -24,7 +24,7 @@ export class MetadataStore {
   readonly #committed = new EventEmitter().setMaxListeners(0);
   #closed = false;
 
-  constructor(@inject(tokens.database) database: Database, @inject(tokens.clock) clock: Clock) {
+  constructor(@inject(metadataTokens.database) database: Database, @inject(metadataTokens.clock) clock: Clock) {
     this.#database = database;
     this.#clock = clock;
   }

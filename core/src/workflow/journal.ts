@@ -6,9 +6,9 @@ import { findLeaseConflict, insertLeases, type LeaseSet, releaseLeases } from '.
 import type { MetadataStore, StoreTransaction } from '../metadata/metadata-store.js';
 import { insertSteps, type OperationRecord, operations, type StepEntry } from '../metadata/operations.js';
 import type { IdKind } from '../model/ids.js';
-import { tokens } from '../tokens.js';
 import { Fenced } from './fenced.js';
 import type { ProcessLease } from './process-lease.js';
+import { workflowTokens } from './tokens.js';
 import type { Workflow } from './workflow.js';
 
 /** How long a client token stands for its first call (design §8). */
@@ -72,9 +72,9 @@ export class Journal {
   readonly #newId: () => string;
 
   constructor(
-    @inject(tokens.metadata) store: MetadataStore,
-    @inject(tokens.lease) lease: ProcessLease,
-    @inject(tokens.newId) newId: () => string,
+    @inject(workflowTokens.metadata) store: MetadataStore,
+    @inject(workflowTokens.lease) lease: ProcessLease,
+    @inject(workflowTokens.newId) newId: () => string,
   ) {
     this.#store = store;
     this.#lease = lease;

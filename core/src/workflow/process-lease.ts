@@ -3,9 +3,9 @@ import type { Logger } from '../contract/call.js';
 import { inject, injectable } from '../di.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { expireProcess, forgetProcesses, insertProcess, renewProcess } from '../metadata/processes.js';
-import { tokens } from '../tokens.js';
 import { Fenced } from './fenced.js';
 import type { StoreTimes } from './store-times.js';
+import { workflowTokens } from './tokens.js';
 
 /** How this process is known to the others. */
 export interface ProcessEntry {
@@ -31,10 +31,10 @@ export class ProcessLease {
   #renewal: Promise<void> = Promise.resolve();
 
   constructor(
-    @inject(tokens.metadata) store: MetadataStore,
-    @inject(tokens.process) entry: ProcessEntry,
-    @inject(tokens.times) { leaseMs }: Pick<StoreTimes, 'leaseMs'>,
-    @inject(tokens.logger) log: Logger,
+    @inject(workflowTokens.metadata) store: MetadataStore,
+    @inject(workflowTokens.process) entry: ProcessEntry,
+    @inject(workflowTokens.times) { leaseMs }: Pick<StoreTimes, 'leaseMs'>,
+    @inject(workflowTokens.logger) log: Logger,
   ) {
     this.#store = store;
     this.#entry = entry;

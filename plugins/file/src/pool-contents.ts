@@ -59,7 +59,7 @@ export class PoolContents {
     const found = new Map<string, BackendVolume<'file'>>();
     for (const { meaning: id, sizeBytes } of filling) found.set(id, this.filling(id, sizeBytes));
     for (const { meaning: id, sizeBytes } of whole) found.set(id, this.volume(id, sizeBytes));
-    return [...found.values()];
+    return [...found.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   snapshots(): Promise<readonly BackendSnapshot[]> {

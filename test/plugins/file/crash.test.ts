@@ -6,7 +6,18 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { callAbortedAtProgress, hashOf, mebibyte, newCall, newId, newPool, newVolume, openBackend, snapshotPath } from './fixture.js';
+import {
+  callAbortedAtProgress,
+  hashOf,
+  mebibyte,
+  newCall,
+  newId,
+  newPool,
+  newTarget,
+  newVolume,
+  openBackend,
+  snapshotPath,
+} from './fixture.js';
 import { temporaryFilesReflink } from './mounts.js';
 
 const script = fileURLToPath(new URL('copying-child.js', import.meta.url));
@@ -78,11 +89,12 @@ test('populateVolume › killed in the middle goes on in another process from wh
   const { directory, backend } = await newPool(t);
   const volume = await newVolume(backend, { sizeBytes });
   const { id: snapshotId } = await backend.createSnapshot(newCall(), { id: newId('snap'), volumeId: volume.id });
-  const target = await newVolume(backend, { sizeBytes, extents: [] });
+  const target = await newTarget(backend, sizeBytes);
   const { child, copied } = await copyInChild(t, directory, 'populateVolume', { id: target.id, snapshotId, fromBytes: 0 });
   t.true(copied > 0 && copied < sizeBytes);
   await killed(child);
   const again = await openBackend(directory, known);
+  t.like(await again.listVolumes(newCall()), [{ id: volume.id }, { id: target.id, filling: true }]);
   await again.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes: copied });
   t.is(await hashOf(target.path), await hashOf(volume.path));
 });

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { VbsError } from '@vbs/core';
 import test from 'ava';
 import { startWriter } from './counting-writer.js';
-import { hashOf, kibibyte, mebibyte, newCall, newId, newVolume, openBackend, scribble, snapshotPath } from './fixture.js';
+import { hashOf, kibibyte, mebibyte, newCall, newId, newTarget, newVolume, openBackend, scribble, snapshotPath } from './fixture.js';
 import { cannotMount, mountTmpfs, mountXfs, noXfs, remount, unmount } from './mounts.js';
 
 const known = { store: { knowsPool: true } };
@@ -47,7 +47,7 @@ onMount(mountTitle('a full disk › a fill stops with RESOURCE_EXHAUSTED and goe
   const backend = await openBackend(directory);
   const volume = await newVolume(backend);
   const { id: snapshotId } = await backend.createSnapshot(newCall(), { id: newId('snap'), volumeId: volume.id });
-  const target = await newVolume(backend, { extents: [] });
+  const target = await newTarget(backend);
   await writeFile(path.join(directory, 'ballast'), Buffer.alloc(640 * kibibyte));
   const populate = () => backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes: 0 });
   await t.throwsAsync(populate, { code: 'RESOURCE_EXHAUSTED' });

@@ -8,6 +8,7 @@ import {
   newCall,
   newId,
   newPool,
+  newTarget,
   newVolume,
   rejectsWith,
   scribble,
@@ -82,7 +83,7 @@ test('populateVolume › copies bytes and holes to the start of a larger volume,
   const { backend } = await newPool(t);
   const volume = await newVolume(backend, sparse);
   const snapshotId = await takeSnapshot(backend, volume.id);
-  const target = await newVolume(backend, { sizeBytes: 12 * mebibyte, extents: [] });
+  const target = await newTarget(backend, 12 * mebibyte);
   const reported: [number, number][] = [];
   await backend.populateVolume(newCall({ progress: (...done) => reported.push(done) }), { id: target.id, snapshotId, fromBytes: 0 });
   const [from, into] = [await readFile(volume.path), await readFile(target.path)];
@@ -92,20 +93,27 @@ test('populateVolume › copies bytes and holes to the start of a larger volume,
   t.deepEqual(reported.at(-1), [sparse.sizeBytes, sparse.sizeBytes]);
 });
 
-test('populateVolume › again, or from the end, changes nothing', async (t) => {
+test('populateVolume › of a volume that is whole copies nothing, also when the snapshot is gone', async (t) => {
   const { backend } = await newPool(t);
   const volume = await newVolume(backend);
   const snapshotId = await takeSnapshot(backend, volume.id);
-  const target = await newVolume(backend, { extents: [] });
-  for (const fromBytes of [0, 0, mebibyte]) await backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes });
+  const target = await newTarget(backend);
+  const filled = await backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes: 0 });
   t.is(await hashOf(target.path), await hashOf(volume.path));
+  await scribble(target.path, [{ offset: 0, length: kibibyte }]);
+  const written = await hashOf(target.path);
+  await backend.deleteSnapshot(newCall(), { id: snapshotId });
+  for (const fromBytes of [0, mebibyte]) {
+    t.deepEqual(await backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes }), filled);
+  }
+  t.is(await hashOf(target.path), written);
 });
 
 test('populateVolume › copies nothing below fromBytes', async (t) => {
   const { backend } = await newPool(t);
   const volume = await newVolume(backend);
   const snapshotId = await takeSnapshot(backend, volume.id);
-  const target = await newVolume(backend, { extents: [] });
+  const target = await newTarget(backend);
   await backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes: 512 * kibibyte });
   const [from, into] = [await readFile(volume.path), await readFile(target.path)];
   t.true(into.subarray(0, 512 * kibibyte).equals(Buffer.alloc(512 * kibibyte)));
@@ -116,7 +124,7 @@ test('populateVolume › aborted in the middle ends soon, and goes on from what 
   const { backend } = await newPool(t);
   const volume = await newVolume(backend, { sizeBytes: 80 * mebibyte });
   const snapshotId = await takeSnapshot(backend, volume.id);
-  const target = await newVolume(backend, { sizeBytes: 80 * mebibyte, extents: [] });
+  const target = await newTarget(backend, 80 * mebibyte);
   const { call, reported } = callAbortedAtProgress();
   await rejectsWith(t, backend.populateVolume(call, { id: target.id, snapshotId, fromBytes: 0 }), 'ABORTED');
   t.is(reported.length, 1);
@@ -129,10 +137,11 @@ test('populateVolume › refuses a volume that is too small with the least legal
   const { backend } = await newPool(t);
   const volume = await newVolume(backend, { sizeBytes: 2 * mebibyte });
   const snapshotId = await takeSnapshot(backend, volume.id);
-  const target = await newVolume(backend, { extents: [] });
+  const target = await newTarget(backend);
   const error = await rejectsWith(t, backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes: 0 }), 'OUT_OF_RANGE');
   t.is(error.context.leastBytes, 2 * mebibyte);
-  t.is((await stat(target.path)).blocks, 0);
+  t.is((await stat(target.fillingPath)).blocks, 0);
+  t.like(await backend.listVolumes(newCall()), [{ id: volume.id }, { id: target.id, filling: true }]);
 });
 
 test('populateVolume › names what is absent, and refuses an offset outside the snapshot', async (t) => {
@@ -142,14 +151,15 @@ test('populateVolume › names what is absent, and refuses an offset outside the
   const [noVolume, noSnapshot] = [newId('vol'), newId('snap')];
   const absentVolume = backend.populateVolume(newCall(), { id: noVolume, snapshotId, fromBytes: 0 });
   t.is((await rejectsWith(t, absentVolume, 'NOT_FOUND')).resource, noVolume);
-  const absentSnapshot = backend.populateVolume(newCall(), { id: volume.id, snapshotId: noSnapshot, fromBytes: 0 });
+  const target = await newTarget(backend);
+  const absentSnapshot = backend.populateVolume(newCall(), { id: target.id, snapshotId: noSnapshot, fromBytes: 0 });
   t.is((await rejectsWith(t, absentSnapshot, 'NOT_FOUND')).resource, noSnapshot);
   for (const [fromBytes, code] of [
     [-1, 'OUT_OF_RANGE'],
     [mebibyte + 1, 'OUT_OF_RANGE'],
     [0.5, 'INVALID_ARGUMENT'],
   ] as const) {
-    const error = await rejectsWith(t, backend.populateVolume(newCall(), { id: volume.id, snapshotId, fromBytes }), code);
+    const error = await rejectsWith(t, backend.populateVolume(newCall(), { id: target.id, snapshotId, fromBytes }), code);
     t.is(error.context.field, 'fromBytes');
   }
 });

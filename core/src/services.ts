@@ -1,12 +1,7 @@
-import type { Logger } from '../contract/call.js';
-import type { Machines } from '../machine/machines.js';
-import type { Placement } from '../operations/placement.js';
-
-/** Wall-clock time, for what people read; leases go by the database's clock. */
-export interface Clock {
-  /** Milliseconds since 1970. */
-  now(): number;
-}
+import type { Logger } from './contract/call.js';
+import type { Machines } from './machine/machines.js';
+import type { Clock } from './model/clock.js';
+import type { Placement } from './operations/placement.js';
 
 /** The services an embedder may replace; nothing else of the core is replaceable. */
 export interface Services {
