@@ -30,6 +30,18 @@ const lookedAtBytes = 1024 * 1024;
 /** How the end of a command is told to whoever waits for its ready line. */
 type Exit = { readonly exitCode: number | null; readonly signal: string | null };
 
+/** A command that runs; what else is known of one that was started just now is in {@link Spawned}. */
+interface Found extends Partial<Spawned> {
+  readonly record: LongRunningRecord;
+}
+
+interface Spawned {
+  readonly record: LongRunningRecord;
+  readonly exit: Promise<Exit>;
+  /** From then on the command keeps this process from ending no more; until then its end can be waited for. */
+  release(): void;
+}
+
 /**
  * Commands that outlive this process. Each is detached, writes to `processes/<name>.log` of the state directory, and must stay in
  * the foreground of its own process group: one that makes a daemon of itself counts as ended.
@@ -49,10 +61,14 @@ export class LongRunningCommands {
     return this.#guards.hold(call, options.guard, limitMs, async () => {
       await withFileErrors(this.#records.folder, 'make', () => mkdir(this.#records.folder, { recursive: true, mode: 0o700 }));
       const redactor = redactorOf(command);
-      let record = (await this.#records.running()).get(name);
-      let exit: Promise<Exit> | undefined;
-      if (record === undefined) ({ record, exit } = await this.#spawn(fileName, name, command, redactor));
-      if (!record.ready) await this.#becomeReady(call, fileName, record, exit, redactor, options, limitMs);
+      const found = (await this.#records.running()).get(name);
+      const { record, exit, release }: Found =
+        found === undefined ? await this.#spawn(fileName, name, command, redactor) : { record: found };
+      try {
+        if (!record.ready) await this.#becomeReady(call, fileName, record, exit, redactor, options, limitMs);
+      } finally {
+        release?.();
+      }
       return { name, pid: record.pid };
     });
   }
@@ -72,12 +88,7 @@ export class LongRunningCommands {
     });
   }
 
-  async #spawn(
-    fileName: string,
-    name: string,
-    [tool, ...words]: readonly [string, ...Argument[]],
-    redactor: Redactor,
-  ): Promise<{ record: LongRunningRecord; exit: Promise<Exit> }> {
+  async #spawn(fileName: string, name: string, [tool, ...words]: readonly [string, ...Argument[]], redactor: Redactor): Promise<Spawned> {
     const path = this.#logPath(fileName);
     const log = await withFileErrors(path, 'write', () => open(path, emptyLog, 0o600));
     try {
@@ -98,17 +109,21 @@ export class LongRunningCommands {
       const { pid } = subprocess;
       if (pid === undefined) throw await startError((await subprocess).code, redactor);
       const exit = new Promise<Exit>((resolve) => subprocess.once('exit', (exitCode, signal) => resolve({ exitCode, signal })));
-      subprocess.unref();
       const stat = readProcessStat(pid);
       if (stat === undefined) throw commandError('INTERNAL', 'ended at once', redactor, { stderr: '' });
       const record = { name, pid, startTime: stat.startTime, bootId: readBootId(), ready: false };
+      const release = (): void => subprocess.unref();
       try {
         await this.#records.write(fileName, record);
       } catch (error) {
-        await end(record, defaultGraceMs);
+        try {
+          await end(record, defaultGraceMs);
+        } finally {
+          release();
+        }
         throw fileError(error, this.#records.folder, 'write to');
       }
-      return { record, exit };
+      return { record, exit, release };
     } finally {
       await log.close();
     }

@@ -73,10 +73,21 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
 
 /** The pid that a script wrote to a file. */
 export function pidIn(path: string): Promise<number> {
-  return eventually(async () => {
-    const text = await readFile(path, 'utf8').catch(() => '');
-    return /^\d+\n$/.test(text) ? Number(text) : undefined;
-  });
+  return eventually(() => writtenPid(path));
+}
+
+async function writtenPid(path: string): Promise<number | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return /^\d+\n$/.test(text) ? Number(text) : undefined;
+}
+
+/** Whether a script has come so far that its pid is in a file. */
+export const hasPid = async (path: string): Promise<boolean> => (await writtenPid(path)) !== undefined;
+
+/** Tries with longer and longer limits until what is limited has come far enough; on a busy machine that takes a while. */
+export async function withEnoughTime(attempt: (limitMs: number) => Promise<'far enough' | 'too short'>): Promise<void> {
+  for (let limitMs = 300; limitMs < 60_000; limitMs *= 4) if ((await attempt(limitMs)) === 'far enough') return;
+  throw new Error('A minute was too short.');
 }
 
 export function runs(pid: number): boolean {
@@ -84,8 +95,15 @@ export function runs(pid: number): boolean {
   return stat !== undefined && isRunning(stat);
 }
 
+export interface Holder {
+  readonly pid: number;
+  /** Its exit code; null when a signal ended it. */
+  readonly ended: Promise<number | null>;
+  kill(): Promise<void>;
+}
+
 /** A process of its own that runs a module text against a machine of the same state directory. It is killed at the end of the test. */
-export function spawnHolder(t: ExecutionContext, stateDirectory: string, body: string): { readonly pid: number; kill(): Promise<void> } {
+export function spawnHolder(t: ExecutionContext, stateDirectory: string, body: string): Holder {
   const text = `
     import { createLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
     const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -93,13 +111,13 @@ export function spawnHolder(t: ExecutionContext, stateDirectory: string, body: s
     const call = (epoch) => ({ epoch, signal: new AbortController().signal, operationId: 'op-9', log, progress() {} });
     ${body}`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
   };
   t.teardown(kill);
-  return { pid: child.pid as number, kill };
+  return { pid: child.pid as number, ended, kill };
 }
 
 /** Ends, at the end of the test, whatever a test may have left of a group. */

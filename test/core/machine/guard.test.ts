@@ -21,11 +21,14 @@ async function orphanedTool(t: ExecutionContext, fixture: Fixture, tool: string)
 
 test('guard › keeps commands of one resource apart, and those of two not', async (t) => {
   const { machine, call, script, path } = await machineFixture(t);
-  const tool = await script('tool', 'mkdir "$1" || exit 9; sleep 0.1; rmdir "$1"');
-  const both = (lock: string, guards: readonly string[]): Promise<unknown> =>
-    Promise.all(guards.map((name) => machine.run(call(), [tool, path(lock)], { guard: name })));
-  await t.notThrowsAsync(both('same', ['vol-1', 'vol-1', 'vol-1']));
-  await t.throwsAsync(both('other', ['vol-1', 'vol-2']), { code: 'INTERNAL' });
+  const alone = await script('alone', 'mkdir "$1" || exit 9; sleep 0.1; rmdir "$1"');
+  const apart = ['vol-1', 'vol-1', 'vol-1'].map((name) => machine.run(call(), [alone, path('alone-here')], { guard: name }));
+  await t.notThrowsAsync(Promise.all(apart));
+  // Each ends only once it has seen the other.
+  const meet = await script('meet', 'touch "$1"; while [ ! -e "$2" ]; do sleep 0.02; done');
+  const run = (guarded: string, own: string, others: string): Promise<unknown> =>
+    machine.run(call(), [meet, path(own), path(others)], { guard: guarded, timeLimitMs: 60_000 });
+  await t.notThrowsAsync(Promise.all([run('vol-1', 'one', 'two'), run('vol-2', 'two', 'one')]));
 });
 
 test('guard › refuses a lower epoch with ABORTED and runs nothing; an equal one goes on', async (t) => {

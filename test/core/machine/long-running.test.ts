@@ -130,6 +130,27 @@ test('start › a command whose call is cancelled is ended again', async (t) => 
   t.deepEqual(await machine.find(call(), ''), []);
 });
 
+test('start › its end is waited for in a process that has nothing else to do', async (t) => {
+  const { stateDirectory } = await machineFixture(t);
+  const options = `{ guard: '${guard}', readyLine: /never/, timeLimitMs: 100 }`;
+  // Left to end while a promise was still open, the process would end with 13.
+  const body = `
+    const told = await machine.start(call(1), '${name}', ['sleep', '600'], ${options}).then(() => '', (error) => error.code);
+    process.exitCode = told === 'DEADLINE_EXCEEDED' ? 0 : 1;`;
+  const holders = [1, 2, 3].map((number) => spawnHolder(t, `${stateDirectory}-${number}`, body));
+  t.deepEqual(await Promise.all(holders.map(({ ended }) => ended)), [0, 0, 0]);
+});
+
+test('start › a started command keeps nobody from ending', async (t) => {
+  const fixture = await machineFixture(t);
+  const { machine, call, stateDirectory } = fixture;
+  const body = `await machine.start(call(1), '${name}', ${JSON.stringify(daemon)}, { guard: '${guard}', readyLine: /listening/ });`;
+  t.is(await spawnHolder(t, stateDirectory, body).ended, 0);
+  const [found] = await machine.find(call(), name);
+  endGroupAfter(t, found?.pid ?? 0);
+  t.true(runs(found?.pid ?? 0));
+});
+
 test('start › a tool that is not installed is FAILED_PRECONDITION', async (t) => {
   const { machine, call } = await machineFixture(t);
   const starting = machine.start(call(), name, ['vbs-no-such-tool'], { guard, readyLine });

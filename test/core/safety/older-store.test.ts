@@ -74,3 +74,42 @@ test('D2 › a store older than its pools only reads: no retry, abandon, cancel,
   t.is(acts.filter((method) => method === 'attachDevice').length, 1);
   t.is((await store.createVolume({ size: MiB }, wait)).state, 'available');
 });
+
+test('D2 › a store whose pool gets ahead of it while it works stops recovery and restores until accept', async (t) => {
+  let [broken, ahead] = [true, false];
+  const acts: string[] = [];
+  const { store, volume, directory } = await hookedStore(
+    t,
+    async ({ method, call, request, go }) => {
+      if (method === 'markEpoch') return ahead ? { epoch: 1_000_000 } : { epoch: (request as { readonly epoch: number }).epoch };
+      if (broken && method === 'extendVolume') throw new VbsError('UNAVAILABLE', 'the pool sleeps');
+      if (!broken && changes(method)) acts.push(method);
+      // As if the exporter had lost its exports.
+      if (!broken && method === 'listExports' && call.operationId === '') return [];
+      return go();
+    },
+    { times: { ...restful, scanMs: 20, restoreMs: 30, markMs: 20 } },
+  );
+  const { id: volumeId } = await volume(MiB);
+  const { id: attachedId } = await volume(MiB);
+  await store.attachVolume({ volumeId: attachedId, ...place }, wait);
+  const { operationId } = await unhappy((options) => store.extendVolume({ volumeId, size: 2 * MiB }, options));
+  ahead = true;
+  await until('it only reads', async () => {
+    const created = store.createVolume({ size: MiB }, wait);
+    return created.then(
+      () => false,
+      (error: { readonly context: { readonly reason?: unknown } }) => error.context.reason === 'older-than-pool',
+    );
+  });
+  broken = false;
+  await inDatabase(directory, ({ knex }) => knex('operations').where({ id: operationId }).update({ next_try_at: 0 }));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.deepEqual(acts, []);
+  t.is((await operationOf(store, operationId))?.state, 'stuck');
+  ahead = false;
+  await store.reconcile({ accept: true });
+  await untilState(store, operationId, 'succeeded');
+  await until('restored', () => acts.includes('ensureExports'));
+  t.is(acts.filter((method) => method === 'extendVolume').length, 1);
+});

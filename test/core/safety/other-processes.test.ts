@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { VbsError } from '@vbs/core';
 import { tokens } from '@vbs/core/internal/tokens.js';
 import { Journal } from '@vbs/core/internal/workflow/journal.js';
@@ -39,6 +40,7 @@ test('B2 › another process cannot abandon what a living one has, and is told w
     { directory, times: restful, configuration },
   );
   const other = await hookedStore(t, passing, { directory, times: restful, configuration });
+  t.teardown(going.open);
   const { id: volumeId } = await owner.volume(MiB);
   const { operationId } = await unhappy((options) => owner.store.extendVolume({ volumeId, size: 2 * MiB }, options));
   const process = await ownerOf(directory, operationId);
@@ -104,6 +106,35 @@ test('F1 › a forced detach from another process gives no operation of a living
   t.deepEqual(owner.vm('vm1').devices(), ['xvdb']);
 });
 
+test('B2 › a forced detach over an attach that another living process has is refused, and names it', async (t) => {
+  const directory = await newDirectory(t);
+  const open = async (faults: FaultSource) => {
+    const opened = await openWorldStore(directory, new World(join(directory, 'world'), { faults }), {
+      shortLimits: false,
+      times: restful,
+    });
+    t.teardown(() => opened.store.close());
+    return opened;
+  };
+  const silence = new Set(['attachDevice', 'listDevices']);
+  const { store, world } = await open(async (_call, method) => (silence.has(method) ? 'unavailable' : undefined));
+  const other = await open(async () => undefined);
+  const { id: volumeId } = await store.createVolume({ size: '8KiB' }, wait);
+  const request = { volumeId, vmmHost: 'node', vmId: 'vm', device: 'xvdb' };
+  const { operationId } = await unhappy((options) => store.attachVolume(request, options));
+  const process = await ownerOf(directory, operationId);
+  for (const nodeIsDead of [false, true]) {
+    const forced = other.store.detachVolume({ volumeId, force: true, nodeIsDead }, wait);
+    const { message } = await refusal(t, forced, 'FAILED_PRECONDITION');
+    t.true(message.includes(process), message);
+  }
+  t.is((await operationOf(store, operationId))?.state, 'stuck');
+  t.is((await volumeOf(store, volumeId))?.state, 'attaching');
+  silence.clear();
+  t.is((await store.retryOperation(operationId)).state, 'failed');
+  t.deepEqual([world.exports.list(), world.connections.list(), world.violations.read()], [[], [], []]);
+});
+
 test('B2 › a store that closes over a running call keeps its lease, and nobody does the step beside it', async (t) => {
   const directory = await newDirectory(t);
   const going = gate();
@@ -129,6 +160,7 @@ test('B2 › a store that closes over a running call keeps its lease, and nobody
     },
     { directory, configuration, times: { scanMs: 30 } },
   );
+  t.teardown(going.open);
   const { id: volumeId } = await first.volume(MiB);
   const { operationId } = await unhappy((options) => first.store.extendVolume({ volumeId, size: 2 * MiB }, options));
   await inDatabase(directory, ({ knex }) => knex('operations').where({ id: operationId }).update({ next_try_at: 0 }));

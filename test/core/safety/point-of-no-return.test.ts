@@ -12,6 +12,7 @@ const afterTheHypervisor = test.macro(async (t, how: 'deadline' | 'cancel') => {
     intercepted.call.signal.throwIfAborted();
     return intercepted.go();
   });
+  t.teardown(go.open);
   const { store } = bench;
   const { id: volumeId } = await bench.volume(MiB);
   await store.attachVolume({ volumeId, ...place }, wait);

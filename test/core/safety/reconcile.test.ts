@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Call } from '@vbs/core';
 import test, { type ExecutionContext } from 'ava';
 import { gate, MiB, refusal, until } from '../../support/store.js';
 import { World, type WorldOptions } from '../../support/world/world.js';
@@ -48,9 +47,9 @@ test('E1 › an address is not given out again after a detach from a dead node, 
 test('D2 › a repair never disconnects a live attachment whose connection has the key of one that ended', async (t) => {
   const opened = await openWorld(t);
   const { store, world, metadata } = opened;
-  const ended = await attach(opened, 'xvdb');
-  await store.detachVolume({ volumeId: ended.volumeId }, wait);
   const live = await attach(opened, 'xvdb');
+  const ended = await attach(opened, 'xvdc');
+  await store.detachVolume({ volumeId: ended.volumeId }, wait);
   // As with shelf and slot, which are given out again.
   const { connection, connection_key } = await metadata.db('exports').where({ id: live.exportId }).first();
   await metadata.db('exports').where({ id: ended.exportId }).update({ connection, connection_key });
@@ -71,6 +70,7 @@ test('D2 › a repair leaves the connection of an attachment on its way out alon
       await go.opened;
     },
   });
+  t.teardown(go.open);
   const { store, world } = opened;
   const { volumeId } = await attach(opened, 'xvdb');
   const detaching = store.detachVolume({ volumeId }, wait);
@@ -112,7 +112,7 @@ const orphan = 'vol-0123456789abcdef0';
 
 test('D2 › of an adopt and a delete of one orphan at the same moment one is refused', async (t) => {
   const [looking, go] = [gate(), gate()];
-  let make: (call: Call) => Promise<unknown> = async () => undefined;
+  let make = async (): Promise<unknown> => undefined;
   let hold = false;
   const { store, volume } = await hookedStore(t, async ({ method, call, again, go: act }) => {
     if (method === 'createVolume') {
@@ -127,8 +127,9 @@ test('D2 › of an adopt and a delete of one orphan at the same moment one is re
     await go.opened;
     return seen;
   });
+  t.teardown(go.open);
   await volume(MiB);
-  await make(undefined as never);
+  await make();
   hold = true;
   const adopting = store.reconcile({ adopt: orphan });
   await looking.opened;
@@ -147,6 +148,7 @@ test('D2 › a volume is not adopted while its delete runs, nor after it', async
     await go.opened;
     return act();
   });
+  t.teardown(go.open);
   const { id: volumeId } = await volume(MiB);
   const deleted = store.deleteVolume({ volumeId }, wait);
   await deleting.opened;

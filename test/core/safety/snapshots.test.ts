@@ -19,6 +19,7 @@ test('C2 › a snapshot that takes effect after its failure was answered becomes
     },
     { directory, configuration: volumeServers(directory, { backend: { createSnapshot: 150 } }) },
   );
+  t.teardown(going.open);
   const { id: volumeId } = await volume(MiB);
   const { operationId, error } = await unhappy((options) => store.createSnapshot({ volumeId }, options));
   t.is(error.code, 'DEADLINE_EXCEEDED');

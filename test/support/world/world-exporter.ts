@@ -68,7 +68,8 @@ export function worldExporter(world: World, machine: LocalMachine) {
         const { exportId } = request;
         const exported = exports.get(exportId);
         const connection = connections.get(exportId);
-        if (exported !== undefined) exports.put(exportId, { ...exported, revoked: true });
+        if (exported === undefined) throw new VbsError('NOT_FOUND', `the world has no ${exportId}`);
+        exports.put(exportId, { ...exported, revoked: true });
         if (connection !== undefined) connections.put(exportId, { ...connection, session: false });
       }),
     extendExport: (call: Call, request: { readonly exportId: string; readonly volume: BackendVolume }) =>
