@@ -4,6 +4,9 @@ import { tokens } from '@vbs/core/internal/tokens.js';
 import { Journal } from '@vbs/core/internal/workflow/journal.js';
 import test from 'ava';
 import { gate, MiB, newDirectory, refusal, until } from '../../support/store.js';
+import type { FaultSource } from '../../support/world/faults.js';
+import { World } from '../../support/world/world.js';
+import { openWorldStore } from '../../support/world/world-store.js';
 import {
   deaf,
   hookedStore,
