@@ -33,9 +33,9 @@ export interface ReadStep<P, O> extends StepBase<P, O> {
 export interface ChangeStep<P, O> extends StepBase<P, O> {
   readonly changes: true;
   check(context: StepContext<P, O>): Promise<Check<O>>;
-  /** Takes the effect back, or `irreversible`: once it may have acted, the operation only goes forward. */
   /** Bytes go with it, perhaps bit by bit: an effect that is absent does not tell that nothing was touched. */
   readonly destroys?: true;
+  /** Takes the effect back, or `irreversible`: once it may have acted, the operation only goes forward. */
   readonly undo: 'irreversible' | ((context: StepContext<P, O>) => Promise<void>);
 }
 

@@ -167,12 +167,18 @@ test(damaged, 'that is something else', '[1]');
 test('guarded › answers what the act answers, keeps others out, and lets go when the act fails', async (t) => {
   const { machine, call } = await machineFixture(t);
   const order: string[] = [];
+  let begins: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => {
+    begins = resolve;
+  });
   const first = machine.guarded(call(), guard, async () => {
     order.push('first begins');
+    begins();
     await pause(100);
     order.push('first ends');
     throw new RangeError('as it is');
   });
+  await begun;
   const second = machine.guarded(call(), guard, async () => order.push('second'));
   await t.throwsAsync(first, { instanceOf: RangeError, message: 'as it is' });
   t.is(await second, 3);

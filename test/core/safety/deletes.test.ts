@@ -1,7 +1,7 @@
 import { VbsError } from '@vbs/core';
 import test from 'ava';
 import { MiB, newDirectory, refusal, until } from '../../support/store.js';
-import { hookedStore, operationOf, restful, unhappy, untilState, volumeOf, volumeServers, wait } from './fixture.js';
+import { hookedStore, operationOf, restful, standingClock, unhappy, untilState, volumeOf, volumeServers, wait } from './fixture.js';
 
 const neverWhole = /was never whole, or its bytes may be half destroyed/;
 
@@ -109,19 +109,25 @@ test('A4 › a delete that is refused at once, before it could begin, leaves the
 test('A4 › a delete that its deadline cuts goes forward to its end, and is never available again', async (t) => {
   const seen = new Set<string | undefined>();
   let calls = 0;
-  const { store, volume } = await hookedStore(t, async ({ method, call, go }) => {
-    if (method !== 'deleteVolume') return go();
-    calls += 1;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    call.signal.throwIfAborted();
-    return go();
-  });
+  const { clock, pass } = standingClock();
+  const { store, volume } = await hookedStore(
+    t,
+    async ({ method, call, go }) => {
+      if (method !== 'deleteVolume') return go();
+      calls += 1;
+      pass();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      call.signal.throwIfAborted();
+      return go();
+    },
+    { services: { clock } },
+  );
   const { id: volumeId } = await volume(MiB);
   let operationId = '';
   const onOperation = (id: string): void => {
     operationId = id;
   };
-  const deleting = store.deleteVolume({ volumeId }, { wait: true, deadlineMs: 100, onOperation }).catch(() => undefined);
+  const deleting = store.deleteVolume({ volumeId }, { wait: true, deadlineMs: 50, onOperation }).catch(() => undefined);
   await until('deleted', async () => {
     if (operationId === '') return false;
     const state = (await store.describeVolumes()).items[0]?.state;
@@ -133,3 +139,42 @@ test('A4 › a delete that its deadline cuts goes forward to its end, and is nev
   await untilState(store, operationId, 'succeeded');
   t.true(calls <= 2, `${calls} calls`);
 });
+
+test('C3 › a volume whose snapshots need it is not deleted, and they are named', async (t) => {
+  let deletes = 0;
+  const { store, volume } = await hookedStore(
+    t,
+    async ({ method, go }) => {
+      if (method === 'deleteVolume') deletes += 1;
+      return go();
+    },
+    { plugin: withSnapshotsThatNeedTheirVolume },
+  );
+  const { id: volumeId } = await volume(MiB);
+  const { id: snapshotId } = await store.createSnapshot({ volumeId }, wait);
+  const { context } = await refusal(t, store.deleteVolume({ volumeId }, wait), 'FAILED_PRECONDITION');
+  t.deepEqual(context.dependants, [snapshotId]);
+  t.is(deletes, 0);
+  t.is((await volumeOf(store, volumeId))?.state, 'available');
+  await store.deleteSnapshot({ snapshotId }, wait);
+  await store.deleteVolume({ volumeId }, wait);
+});
+
+interface Opening {
+  open(...given: readonly unknown[]): Promise<object>;
+}
+
+function withSnapshotsThatNeedTheirVolume<P extends { readonly provides: object }>(plugin: P): P {
+  const provides = Object.entries(plugin.provides).map(([kind, provider]: [string, Opening]) => {
+    if (kind !== 'volumeBackend') return [kind, provider];
+    const open = async (...given: readonly unknown[]): Promise<object> =>
+      new Proxy(await provider.open(...given), {
+        get(target, key) {
+          const value: unknown = key === 'snapshotKind' ? 'needs-volume' : Reflect.get(target, key, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    return [kind, { ...provider, open }];
+  });
+  return { ...plugin, provides: Object.fromEntries(provides) };
+}

@@ -144,15 +144,16 @@ test('C5 › no exporter is given a volume that is filled, nor any other path th
 
 test('F3 › a forced detach counts an export that is gone as shut', async (t) => {
   let gone = false;
-  const opened = await hookedStore(t, async ({ method, call, request, go, again }) => {
+  const hook: Hook = async ({ method, call, request, go, again }) => {
     if (gone && method === 'revokeAccess') {
       // As an exporter does whose process ended and came back: there is nothing to shut.
       await go();
       throw new VbsError('NOT_FOUND', 'there is no such export');
     }
     return gone && method === 'listExports' ? ((await again(call, request)) as unknown[]).slice(1) : go();
-  });
-  const { store, volume } = opened;
+  };
+  // The restorer, which would put the export back, holds the volume while it does.
+  const { store, volume } = await hookedStore(t, hook, { times: { restoreMs: 600_000 } });
   const { id: volumeId } = await volume(MiB);
   await store.attachVolume({ volumeId, ...place }, wait);
   gone = true;

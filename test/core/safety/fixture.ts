@@ -55,6 +55,18 @@ export function volumeServers(
 export const deaf = ({ call, request, again }: InterceptedCall): Promise<unknown> =>
   again({ ...call, signal: new AbortController().signal } satisfies Call, request);
 
+/** A clock that stands still until `pass`, and is then far beyond every deadline of before: however slow the machine, none is over early. */
+export function standingClock(): { readonly clock: { now(): number }; pass(): void } {
+  const stopped = Date.now();
+  let passed = false;
+  return {
+    clock: { now: () => (passed ? Date.now() + 60_000 : stopped) },
+    pass: () => {
+      passed = true;
+    },
+  };
+}
+
 /** An operation that did not end well, as its caller heard of it. */
 export interface Ended {
   readonly operationId: string;
