@@ -229,7 +229,7 @@ function closeOnce(container: Container): Promise<void> {
   return begun;
 }
 
-/** A close ends within 10 s, whatever hangs (design §9). */
+/** A close ends within 10 s, whatever hangs. */
 const closeLimitMs = 9_000;
 
 async function closeParts(container: Container): Promise<void> {

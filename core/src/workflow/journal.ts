@@ -11,7 +11,7 @@ import type { ProcessLease } from './process-lease.js';
 import { workflowTokens } from './tokens.js';
 import type { Workflow } from './workflow.js';
 
-/** How long a client token stands for its first call (design §8). */
+/** How long a client token stands for its first call. */
 export const tokenLifeMs = 24 * 60 * 60 * 1000;
 
 export interface ClientToken {

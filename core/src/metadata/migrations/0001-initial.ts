@@ -9,7 +9,7 @@ const partialUniqueIndexes = [
   'operations_client_token on operations (kind, client_token) where client_token is not null',
 ] as const;
 
-/** The tables of design §7. Times are integer milliseconds of the database's clock; JSON is text. */
+/** The first tables. Times are integer milliseconds of the database's clock; JSON is text. */
 export const initial = {
   number: 1,
   name: 'initial',
