@@ -1,3 +1,4 @@
+// Longer than 400 lines: one table of what every layer does with every ending of a call, and the cases that need it whole.
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Call, type ErrorCode, isVbsError, methodFacts, VbsError } from '@vbs/core';
 import { type CallRecord, type LayerOptions, layered, whenSettled } from '@vbs/core/internal/plugin/layers/index.js';
