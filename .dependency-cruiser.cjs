@@ -9,7 +9,7 @@ const publicCore = '^core/dist/(index|di|posix/index)\\.js$';
 const room = (name) => `^core/dist/${name}/`;
 
 const packages = new Map();
-for (const folder of ['schemas', 'core', 'conformance', 'demo', 'server', 'cli', ...subfolders('plugins')]) {
+for (const folder of ['schemas', 'core', 'conformance', 'demo', 'server', 'cli', 'bench', ...subfolders('plugins')]) {
   if (existsSync(`${folder}/package.json`)) packages.set(folder, JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')));
 }
 
@@ -26,7 +26,7 @@ function declaredInWorkspace([folder, { dependencies, peerDependencies }]) {
     comment: `${folder}/package.json does not name the package.`,
     severity: 'error',
     from: { path: `^${folder}/dist/` },
-    to: { path: '^(schemas|core|conformance|demo|server|cli|plugins/[^/]+)/', pathNot: reachable },
+    to: { path: '^(schemas|core|conformance|demo|server|cli|bench|plugins/[^/]+)/', pathNot: reachable },
   };
 }
 
@@ -51,14 +51,14 @@ module.exports = {
       name: 'declared-dependencies',
       comment: 'A package imports only what its own package.json names: what the workspace happens to hold is not there at run time.',
       severity: 'error',
-      from: { path: '^(schemas|core|conformance|demo|server|cli|plugins/[^/]+)/dist/' },
+      from: { path: '^(schemas|core|conformance|demo|server|cli|bench|plugins/[^/]+)/dist/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
     },
     {
       name: 'packages-by-name',
       comment: 'One package reaches another by its name, never by a path.',
       severity: 'error',
-      from: { path: '^((?:schemas|core|conformance|demo|server|cli|plugins/[^/]+)/)' },
+      from: { path: '^((?:schemas|core|conformance|demo|server|cli|bench|plugins/[^/]+)/)' },
       to: { dependencyTypes: ['local'], pathNot: ['^$1', '(^|/)node_modules/'] },
     },
     {
@@ -66,26 +66,26 @@ module.exports = {
       comment: 'Requests go down and answers come up: the core knows contracts alone.',
       severity: 'error',
       from: { path: '^core/dist/' },
-      to: { path: ['^(plugins|conformance|demo|server|cli|test)/', '/node_modules/@vbs/(?!schemas)'] },
+      to: { path: ['^(plugins|conformance|demo|server|cli|bench|test)/', '/node_modules/@vbs/(?!schemas)'] },
     },
     {
       name: 'schemas-import-nothing-of-ours',
       severity: 'error',
       from: { path: '^schemas/dist/' },
-      to: { path: '^(core|conformance|plugins|demo|server|cli|test)/' },
+      to: { path: '^(core|conformance|plugins|demo|server|cli|bench|test)/' },
     },
     {
       name: 'conformance-imports-core-alone',
       comment: 'The kit proves any plugin, and so knows none.',
       severity: 'error',
       from: { path: '^conformance/dist/' },
-      to: { path: '^(plugins|demo|server|cli|test)/' },
+      to: { path: '^(plugins|demo|server|cli|bench|test)/' },
     },
     {
       name: 'core-by-its-exports',
       comment: 'Outside the core, only tests import @vbs/core/internal/*.',
       severity: 'error',
-      from: { path: '^(conformance|demo|server|cli|plugins/[^/]+)/' },
+      from: { path: '^(conformance|demo|server|cli|bench|plugins/[^/]+)/' },
       to: { path: '^core/', pathNot: publicCore },
     },
     {
@@ -94,7 +94,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^plugins/([^/]+)/' },
       to: {
-        path: '^(plugins|conformance|demo|server|cli|schemas|test)/',
+        path: '^(plugins|conformance|demo|server|cli|bench|schemas|test)/',
         pathNot: ['^plugins/$1/', '^plugins/[^/]+/dist/client(/index)?\\.js$'],
       },
     },

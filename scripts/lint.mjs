@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url';
 import { run } from './setup/run.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folders = ['schemas', 'core', 'conformance', 'demo', ...readdirSync(join(root, 'plugins')).map((name) => `plugins/${name}`), 'test'];
+const folders = [
+  'schemas',
+  'core',
+  'conformance',
+  'demo',
+  'server',
+  'cli',
+  'bench',
+  ...readdirSync(join(root, 'plugins')).map((name) => `plugins/${name}`),
+  'test',
+];
 const emitted = folders.map((folder) => `${folder}/dist`);
 
 let failed = false;
