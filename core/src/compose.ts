@@ -7,6 +7,7 @@ import { isKnownDead } from './machine/process-identity.js';
 import type { Database } from './metadata/database/open-database.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import type { OperationRecord } from './metadata/operations.js';
+import { workflowObserver } from './observer.js';
 import { BlockStore } from './operations/block-store.js';
 import { EventFeed } from './operations/event-feed.js';
 import { Housekeeper } from './operations/housekeeper.js';
@@ -85,6 +86,7 @@ function registerParts(container: Container, { services, overrides, database, de
   container.register(tokens.newId, { useValue: services.newId });
   container.register(tokens.logger, { useValue: services.logger });
   container.register(tokens.machines, { useValue: services.machines });
+  container.register(tokens.observer, { useValue: services.observer });
   container.register(tokens.placement, { useValue: services.placement });
   container.register(tokens.database, { useValue: database });
   container.register(tokens.delegates, { useValue: delegates });
@@ -112,6 +114,7 @@ function registerCore(container: Container): void {
         times: from.resolve(tokens.times),
         others: from.resolve(tokens.others),
         settleGuards: guardSettler(from.resolve(tokens.machines), from.resolve(tokens.workflows)),
+        observer: workflowObserver(from.resolve(tokens.observer), from.resolve(tokens.logger)),
       });
     },
   });

@@ -42,6 +42,8 @@ export async function openStore(source: object | string, services: Partial<Servi
     logger: log,
     machines: services.machines ?? new DefaultMachines({ stateDirectory: configuration.stateDirectory, log }),
     placement: services.placement ?? defaultPlacement,
+    observer: services.observer ?? {},
+    endpoint: services.endpoint ?? null,
   };
   const undo: (() => Promise<void>)[] = [];
   try {
@@ -69,6 +71,8 @@ async function openParts(
     machines: services.machines,
     store: { id, knownPools: await knownPools(database.knex) },
     log,
+    onCall: (record) => services.observer.onCall?.(record),
+    ...(services.endpoint === null ? {} : { endpoint: services.endpoint }),
     ...(overrides.layers ?? {}),
   });
   undo.push(() => delegates.close());
@@ -80,7 +84,7 @@ async function openParts(
     overrides,
     database,
     delegates,
-    process: { id: randomUUID(), identity: JSON.stringify(await ownIdentity()), endpoint: null },
+    process: { id: randomUUID(), identity: JSON.stringify(await ownIdentity()), endpoint: services.endpoint },
   });
   undo.push(() => composed.close());
   await composed.start();

@@ -1,6 +1,7 @@
 import type { Delegates } from './delegate/delegate.js';
 import { token } from './di.js';
 import type { Machines } from './machine/machines.js';
+import type { Observer } from './observer.js';
 import type { BlockStore } from './operations/block-store.js';
 import type { EventFeed } from './operations/event-feed.js';
 import type { Housekeeper } from './operations/housekeeper.js';
@@ -19,6 +20,7 @@ export const tokens = {
   ...workflowTokens,
   machines: token<Machines>('machines'),
   placement: token<Placement>('placement'),
+  observer: token<Observer>('observer'),
   delegates: token<Delegates>('delegates'),
   closed: token<AbortController>('closed'),
   instances: token<Instances>('instances'),

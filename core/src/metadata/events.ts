@@ -56,6 +56,12 @@ export async function listEvents(db: Knex, after: number, limit: number): Promis
   }));
 }
 
+/** The sequence of the oldest event that is kept; null when there was none. */
+export async function firstEventSequence(db: Knex): Promise<number | null> {
+  const rows: { seq: number }[] = await db('events').orderBy('seq').limit(1).select('seq');
+  return rows[0]?.seq ?? null;
+}
+
 /** The sequence of the newest event; 0 when there was none. */
 export async function lastEventSequence(db: Knex): Promise<number> {
   const rows: { seq: number }[] = await db('events').orderBy('seq', 'desc').limit(1).select('seq');

@@ -1,6 +1,7 @@
-import type { Attachment, Operation, Snapshot, Volume } from '@vbs/schemas';
+import type { Attachment, Operation, Pool, Snapshot, Volume } from '@vbs/schemas';
 import { type ListedRoute, listRoutes } from '../delegate/routes.js';
 import { VbsError } from '../errors.js';
+import { type Activity, countActivity } from '../metadata/activity.js';
 import { attachments } from '../metadata/attachments.js';
 import type { StoreEvent } from '../metadata/events.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
@@ -15,6 +16,7 @@ import { type OperationEngine, resultOf } from '../workflow/operation-engine.js'
 import type { Workflow } from '../workflow/workflow.js';
 import { planAdoptOrphan } from './adopt-orphan.js';
 import { type CallOptions, journalOptions, waitOptions } from './call-options.js';
+import { describePools } from './describe-pools.js';
 import type { EventFeed } from './event-feed.js';
 import { firstCall } from './first-call.js';
 import { type AttachVolumeRequest, planAttachVolume } from './plans/plan-attach-volume.js';
@@ -260,12 +262,31 @@ export class BlockStore implements AsyncDisposable {
     return listRoutes(this.#services.plan.instances.delegates);
   }
 
+  /** What every backend's pool has and may do, asked now; one that does not answer says why. */
+  describePools(): Promise<readonly Pool[]> {
+    const { instances, lookCall } = this.#services.plan;
+    return describePools(instances, lookCall());
+  }
+
+  /** What is going on now: open exports by exporter, and operations that run or are stuck, by kind. */
+  describeActivity(): Promise<Activity> {
+    return countActivity(this.#services.metadata.db);
+  }
+
   /** What the instances miss (tools, daemons, permissions), a sentence each, by instance name; none is missing where the list is empty. */
   async check(): Promise<ReadonlyMap<string, readonly string[]>> {
     const { instances, lookCall } = this.#services.plan;
     const nodes = instances.nodes().flatMap(({ hypervisor, initiators }) => [hypervisor, ...initiators.values()]);
     const all = [...instances.backends(), ...instances.exporters(), ...nodes, ...instances.delegates.resolvers.values()];
-    return new Map(await Promise.all(all.map(async (instance) => [instance.name, await instance.check(lookCall())] as const)));
+    const { staleness } = this.#services.poolEpochs;
+    return new Map(
+      await Promise.all(
+        all.map(async (instance) => {
+          const faults = await instance.check(lookCall());
+          return [instance.name, instance.name === staleness?.pool ? [...faults, staleness.message] : faults] as const;
+        }),
+      ),
+    );
   }
 
   /** Takes no new work, lets what runs end or journals where it stands, closes exports and connections; within 10 s. */

@@ -1,5 +1,5 @@
 import { VbsError } from '../errors.js';
-import { lastEventSequence, listEvents, type StoreEvent } from '../metadata/events.js';
+import { firstEventSequence, lastEventSequence, listEvents, type StoreEvent } from '../metadata/events.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 
 /** How long events of another process may go unseen. */
@@ -16,17 +16,35 @@ export class EventFeed {
     this.#closed = closed;
   }
 
-  /** Without `after`, from the call on. Ends when the signal aborts or the store closes. @throws INVALID_ARGUMENT, OUT_OF_RANGE */
+  /**
+   * Without `after`, from the call on; with 0, from the oldest that is kept. Ends when the signal aborts or the store closes.
+   * @throws INVALID_ARGUMENT, OUT_OF_RANGE: to whoever iterates: `after` is no sequence, or what came after it is not kept any more.
+   */
   follow({ after, signal }: { readonly after?: number; readonly signal?: AbortSignal }): AsyncGenerator<StoreEvent, void, undefined> {
     const ended = signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed]);
-    const from = after === undefined && !ended.aborted ? lastEventSequence(this.#store.db) : Promise.resolve(after ?? 0);
+    const from = ended.aborted ? Promise.resolve(0) : this.#start(after);
     // Told to whoever iterates; nobody may.
     from.catch(() => undefined);
     return this.#follow(from, ended);
   }
 
+  async #start(after: number | undefined): Promise<number> {
+    const { db } = this.#store;
+    const last = await lastEventSequence(db);
+    if (after === undefined) return last;
+    requireSequence(after);
+    if (after === 0) return 0;
+    const first = (await firstEventSequence(db)) ?? last + 1;
+    if (after >= first - 1 && after <= last) return after;
+    throw new VbsError(
+      'OUT_OF_RANGE',
+      `the events after ${after} are not all kept, or not of this store: after must be 0, or from ${first - 1} to ${last}. Describe what you follow anew, and go on from ${last}`,
+      { context: { field: 'after', least: first - 1, most: last } },
+    );
+  }
+
   async *#follow(from: Promise<number>, ended: AbortSignal): AsyncGenerator<StoreEvent, void, undefined> {
-    let last = requireSequence(await from);
+    let last = await from;
     while (!ended.aborted) {
       const events = await listEvents(this.#store.db, last, batch);
       for (const event of events) {
@@ -39,13 +57,8 @@ export class EventFeed {
   }
 }
 
-function requireSequence(after: unknown): number {
-  if (Number.isSafeInteger(after) && Number(after) >= 0) return Number(after);
-  throw new VbsError(
-    typeof after === 'number' ? 'OUT_OF_RANGE' : 'INVALID_ARGUMENT',
-    'after must be the sequence of an event, a whole number',
-    {
-      context: { field: 'after' },
-    },
-  );
+function requireSequence(after: unknown): void {
+  if (Number.isSafeInteger(after) && Number(after) >= 0) return;
+  const code = typeof after === 'number' ? 'OUT_OF_RANGE' : 'INVALID_ARGUMENT';
+  throw new VbsError(code, 'after must be the sequence of an event, a whole number', { context: { field: 'after' } });
 }

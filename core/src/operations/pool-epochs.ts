@@ -8,6 +8,13 @@ import type { Instances } from './instances.js';
 /** How long the last mark may take, in milliseconds. */
 const lastMarkMs = 1_000;
 
+/** A pool that has seen a higher epoch than the metadata. */
+interface Mark {
+  readonly pool: string;
+  readonly poolEpoch: number;
+  readonly storeEpoch: number;
+}
+
 interface PoolEpochServices {
   readonly store: MetadataStore;
   readonly instances: Instances;
@@ -24,7 +31,7 @@ interface PoolEpochServices {
 export class PoolEpochs {
   readonly #services: PoolEpochServices;
   #marked = -1;
-  #ahead: { readonly pool: string; readonly poolEpoch: number; readonly storeEpoch: number } | null = null;
+  #ahead: Mark | null = null;
   #timer: NodeJS.Timeout | undefined;
   #marking: Promise<void> = Promise.resolve();
 
@@ -40,13 +47,17 @@ export class PoolEpochs {
 
   /** @throws FAILED_PRECONDITION: a pool knows more than this store. */
   requireCurrent(): void {
-    if (this.#ahead === null) return;
+    if (this.staleness === null) return;
+    const { message, ...known } = this.staleness;
+    throw new VbsError('FAILED_PRECONDITION', message, { context: { reason: 'older-than-pool', ...known } });
+  }
+
+  /** Why this store only reads, and the pool that shows it; null when it does not. */
+  get staleness(): (Mark & { readonly message: string }) | null {
+    if (this.#ahead === null) return null;
     const { pool, poolEpoch, storeEpoch } = this.#ahead;
-    throw new VbsError(
-      'FAILED_PRECONDITION',
-      `this store only reads: the pool ${pool} has seen epoch ${poolEpoch}, and the metadata is at ${storeEpoch}. It was restored from an older copy, or another store works on the pool. Look at what reconcile tells, stop the other store, and reconcile with accept`,
-      { context: { reason: 'older-than-pool', pool, poolEpoch, storeEpoch } },
-    );
+    const message = `this store only reads: the pool ${pool} has seen epoch ${poolEpoch}, and the metadata is at ${storeEpoch}. It was restored from an older copy, or another store works on the pool. Look at what reconcile tells, stop the other store, and reconcile with accept`;
+    return { ...this.#ahead, message };
   }
 
   get isCurrent(): boolean {

@@ -3,6 +3,7 @@ import type { Call, Logger } from '../contract/call.js';
 import { fromSerialized, toVbsError, VbsError } from '../errors.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { type OperationRecord, operations } from '../metadata/operations.js';
+import type { WorkflowObserver } from '../observer.js';
 import { Fenced } from './fenced.js';
 import { type BegunOperation, type Journal, type OperationPlan, ResourceBusy } from './journal.js';
 import { OperationRun, type RunOptions } from './operation-run.js';
@@ -39,6 +40,7 @@ export class OperationEngine {
   readonly #log: Logger;
   readonly #times: StoreTimes;
   readonly #settleGuards: RunOptions['settleGuards'];
+  readonly #observer: WorkflowObserver;
   readonly #others: OtherProcesses;
   readonly #now: () => number;
   readonly #running = new Map<string, Running>();
@@ -60,6 +62,7 @@ export class OperationEngine {
       times: StoreTimes;
       others: OtherProcesses;
       settleGuards: RunOptions['settleGuards'];
+      observer: WorkflowObserver;
     },
   ) {
     this.#store = store;
@@ -70,6 +73,7 @@ export class OperationEngine {
     this.#now = options.now;
     this.#times = options.times;
     this.#settleGuards = options.settleGuards;
+    this.#observer = options.observer;
     this.#others = options.others;
   }
 
@@ -136,6 +140,7 @@ export class OperationEngine {
     const run = new OperationRun(record, workflow, {
       journal: this.#journal,
       log: this.#log,
+      observer: this.#observer,
       leave: AbortSignal.any([this.#leave.signal, this.#lease.lapsed]),
       pauseMs: this.#times.pauseMs,
       now: this.#now,

@@ -1,7 +1,9 @@
+import { performance } from 'node:perf_hooks';
 import type { Logger } from '../contract/call.js';
 import { fromSerialized, type SerializedError, toVbsError, VbsError } from '../errors.js';
 import type { OperationRecord, StepEntry } from '../metadata/operations.js';
-import { attempt, look } from './attempt.js';
+import type { OperationEnd, WorkflowObserver } from '../observer.js';
+import { type Attempt, attempt, look } from './attempt.js';
 import { Fenced } from './fenced.js';
 import type { Journal } from './journal.js';
 import { ProgressJournal } from './progress-journal.js';
@@ -24,6 +26,7 @@ const cleared = { error: null, reason: null, attempts: 0, nextTryAt: null } as c
 export interface RunOptions {
   readonly journal: Journal;
   readonly log: Logger;
+  readonly observer: WorkflowObserver;
   /** Aborted when this process must let go of the operation as it stands: it closes, or its lease is over. */
   readonly leave: AbortSignal;
   /** The pause before a stuck operation is tried again, by how often it was tried. */
@@ -124,7 +127,7 @@ export class OperationRun {
     if (this.#cancel.signal.aborted && this.#mayTurn) return { turn: 'back', error: this.#cancelError, skipOwn: !again };
     this.#mustHold();
     this.#options.log.debug({ operationId: this.#record.id, step: step.name }, 'step begins');
-    const tried = await attempt(() => step.do(this.#context()));
+    const tried = await this.#timed('do', () => step.do(this.#context()));
     if (tried.outcome === 'done') return { turn: 'next', output: tried.value };
     this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
     this.#leaveIfAsked();
@@ -223,7 +226,7 @@ export class OperationRun {
     if (before.effect === 'absent') return null;
     if (before.effect === 'unclear') return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
     this.#mustHold();
-    const tried = await attempt(() => undo(this.#context()));
+    const tried = await this.#timed('undo', () => undo(this.#context()));
     this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
     this.#leaveIfAsked();
     if (tried.outcome !== 'done') {
@@ -253,6 +256,7 @@ export class OperationRun {
         }),
     });
     this.#options.log.warn({ operationId: this.#record.id, kind: this.#record.kind, reason, attempts }, 'operation is stuck');
+    this.#tellEnd('stuck');
   }
 
   async #succeed(done: StepEntry, output: Output): Promise<void> {
@@ -260,6 +264,7 @@ export class OperationRun {
       entries: [done],
       settle: async (tx) => ({ output, error: null, reason: null, result: await this.#workflow.succeed(tx, { ...this.#ending, output }) }),
     });
+    this.#tellEnd('succeeded');
   }
 
   async #fail(entries: readonly StepEntry[]): Promise<void> {
@@ -271,6 +276,23 @@ export class OperationRun {
         return { error, reason: null };
       },
     });
+    this.#tellEnd('failed');
+  }
+
+  /** An act of the present step, told to the observer when it has ended. */
+  async #timed<T>(act: 'do' | 'undo', body: () => Promise<T>): Promise<Attempt<T>> {
+    const startedAt = performance.now();
+    const tried = await attempt(body);
+    const { id: operationId, kind } = this.#record;
+    const durationMs = performance.now() - startedAt;
+    this.#options.observer.onStep({ operationId, kind, step: this.#step.name, act, outcome: tried.outcome, durationMs });
+    return tried;
+  }
+
+  #tellEnd(state: OperationEnd['state']): void {
+    const { id: operationId, kind, error, createdAt } = this.#record;
+    const code = state === 'succeeded' ? null : (error?.code ?? 'INTERNAL');
+    this.#options.observer.onOperation({ operationId, kind, state, code, durationMs: Math.max(this.#options.now() - createdAt, 0) });
   }
 
   async #write(patch: Partial<OperationRecord>, entries: readonly StepEntry[]): Promise<void> {

@@ -1,6 +1,7 @@
 import type { StoreEvent } from '@vbs/core';
 import test from 'ava';
 import { MiB, newStore, refusal, type TestStore, vmmHost } from '../../support/store.js';
+import { inDatabase } from '../safety/fixture.js';
 
 /** The events after a sequence, up to and with the first of this type. */
 async function upTo({ store }: TestStore, type: string, after: number): Promise<readonly StoreEvent[]> {
@@ -109,4 +110,23 @@ test('events › an attach that goes back tells detached with the reason, and th
   const error = await refusal(t, store.attachVolume({ volumeId: id, vmmHost, vmId: 'vm1', device: 'xvdz' }), 'INVALID_ARGUMENT');
   t.is(error.context.field, 'device');
   t.is((await store.describeOperations()).items.length, 1);
+});
+
+test('events › after one that is not kept any more, or not yet given, are refused with the range', async (t) => {
+  const bench = await newStore(t);
+  await bench.volume(MiB);
+  await bench.volume(MiB);
+  const last = (await upTo(bench, 'volume.available', 2)).at(-1)?.sequence ?? 0;
+  await inDatabase(bench.directory, ({ knex }) => knex('events').where('seq', '<=', 2).delete());
+  const first = (after: number) =>
+    bench.store
+      .events({ after, signal: AbortSignal.timeout(5_000) })
+      [Symbol.asyncIterator]()
+      .next();
+  for (const after of [1, 1_000_000]) {
+    const { context } = await refusal(t, first(after), 'OUT_OF_RANGE');
+    t.like(context, { field: 'after', least: 2 });
+    t.true(Number(context.most) >= last);
+  }
+  for (const after of [0, 2]) t.is((await first(after)).value?.sequence, 3);
 });
