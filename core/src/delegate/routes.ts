@@ -11,7 +11,12 @@ export interface Route {
 
 /** The route from one backend to one node, or why there is none. */
 export type ListedRoute = { readonly backend: string; readonly node: string } & (
-  | { readonly route: Route; readonly reason: null }
+  | {
+      readonly route: Route;
+      /** The instances of the route whose work ends with the process that has them open: their lifetime is `process` (safety F1). */
+      readonly processBound: readonly string[];
+      readonly reason: null;
+    }
   | { readonly route: null; readonly reason: VbsError }
 );
 
@@ -68,7 +73,9 @@ export function findRoute(volumeServer: VolumeDelegate, backend: OpenedBackend, 
 function listRoute(server: VolumeDelegate, backend: OpenedBackend, node: VmmDelegate): ListedRoute {
   const ends = { backend: backend.name, node: node.name };
   try {
-    return { ...ends, route: findRoute(server, backend, node), reason: null };
+    const route = findRoute(server, backend, node);
+    const bound = [route.exporter, node.hypervisor].filter(({ provider }) => provider.lifetime === 'process');
+    return { ...ends, route, processBound: bound.map(({ name }) => name), reason: null };
   } catch (error) {
     if (error instanceof VbsError) return { ...ends, route: null, reason: error };
     throw error;

@@ -9,6 +9,12 @@ import type { VolumeBackend, VolumeBackendCapability, VolumeBackendTraits } from
 import type { Instance, Lifecycle, Lifetime, MachineKind } from './instance.js';
 import type { Schema } from './schema.js';
 
+/**
+ * How long what an instance makes lives: the same for all, or a function of the instance's configuration, validated and
+ * completed by the schema. The function is asked once, before the instance is opened; it must be quick and without effect.
+ */
+export type LifetimeBy<Config> = Lifetime | ((config: NoInfer<Config>) => Lifetime);
+
 /** What every provider declares: `open` is called once for each configured instance, and may take its time. */
 interface ProviderBase<Contract, Config, C extends string, M extends MachineKind, S extends CommandSet> {
   /** Of the instance's own keys; keys that the core owns (plugin, default, commands, timeLimits) are not in it. */
@@ -46,7 +52,7 @@ export interface TargetExporterProvider<
   readonly protocol: P;
   readonly accepts: readonly L[];
   /** `process`: its exports end with this process (safety F1). */
-  readonly lifetime: Lifetime;
+  readonly lifetime: LifetimeBy<Config>;
   /** Needed when the protocol is the plugin's own. Secret fields are marked `writeOnly`. */
   readonly connectionSchema?: Schema<unknown>;
 }
@@ -60,7 +66,8 @@ export interface HypervisorProvider<Config, C extends HypervisorCapability, P ex
   extends ProviderBase<Hypervisor<C>, Config, C, M, S> {
   /** The protocols that it opens itself; a block device it always takes. */
   readonly opens: readonly P[];
-  readonly lifetime: Lifetime;
+  /** `process`: the VMs that it has end with this process (safety F1). */
+  readonly lifetime: LifetimeBy<Config>;
 }
 
 export interface CloudResolverProvider<Config, C extends CloudResolverCapability, M extends MachineKind, S extends CommandSet>
@@ -81,7 +88,7 @@ export interface ErasedVolumeBackend extends ErasedProvider<VolumeBackend & Volu
 export interface ErasedTargetExporter extends ErasedProvider<TargetExporter & TargetExporterTraits, TargetExporterCapability> {
   readonly protocol: Protocol;
   readonly accepts: readonly LocatorKind[];
-  readonly lifetime: Lifetime;
+  readonly lifetime: Lifetime | ((config: never) => Lifetime);
   readonly connectionSchema?: Schema<unknown>;
 }
 export interface ErasedInitiator extends ErasedProvider<Initiator, InitiatorCapability> {
@@ -89,7 +96,7 @@ export interface ErasedInitiator extends ErasedProvider<Initiator, InitiatorCapa
 }
 export interface ErasedHypervisor extends ErasedProvider<Hypervisor, HypervisorCapability> {
   readonly opens: readonly Protocol[];
-  readonly lifetime: Lifetime;
+  readonly lifetime: Lifetime | ((config: never) => Lifetime);
 }
 export interface ErasedCloudResolver extends ErasedProvider<CloudResolver, CloudResolverCapability> {}
 

@@ -22,6 +22,8 @@ export interface Instance<Config, M extends MachineKind = 'any', S extends Comma
   readonly config: Config;
   /** What relative paths of the configuration start from: the folder of its file. */
   readonly baseDirectory: string;
+  /** The store's folder for locks, guards and sockets, on this machine: for what a plugin keeps there between two processes. */
+  readonly stateDirectory: string;
   readonly machine: M extends 'local' ? LocalMachine : Machine;
   /** The provider's command patterns, as the configuration may have replaced them. */
   readonly commands: CommandRunner<S>;

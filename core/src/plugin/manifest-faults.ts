@@ -2,6 +2,7 @@ import type { ContractKind } from '../contract/method-facts.js';
 import { methodFacts } from '../contract/method-facts.js';
 import type { Plugin } from './define-plugin.js';
 import { knownCapabilities, neededCapability } from './known-capabilities.js';
+import { isLifetime } from './lifetime.js';
 
 /** The versions of the plugin interface that this core speaks. */
 export const apiVersions: readonly number[] = [1];
@@ -47,18 +48,17 @@ function capabilityFaults(kind: ContractKind, { capabilities }: Fields): string[
   });
 }
 
-const lifetimes = ['process', 'daemon'];
+function lifetimeFaults({ lifetime }: Fields): string[] {
+  if (typeof lifetime === 'function' || isLifetime(lifetime)) return [];
+  return ["lifetime must be 'process' or 'daemon', or a function of the configuration that answers one of them"];
+}
 
 /** What each kind declares beside what all declare. */
 const ownFaults: { readonly [K in ContractKind]: (provider: Fields) => string[] } = {
   volumeBackend: (provider) => namesFault(provider, 'locators', 1),
-  targetExporter: (provider) => [
-    ...protocolFaults(provider, true),
-    ...namesFault(provider, 'accepts', 1),
-    ...oneOfFault(provider, 'lifetime', lifetimes),
-  ],
+  targetExporter: (provider) => [...protocolFaults(provider, true), ...namesFault(provider, 'accepts', 1), ...lifetimeFaults(provider)],
   initiator: (provider) => protocolFaults(provider, false),
-  hypervisor: (provider) => [...namesFault(provider, 'opens', 0), ...oneOfFault(provider, 'lifetime', lifetimes)],
+  hypervisor: (provider) => [...namesFault(provider, 'opens', 0), ...lifetimeFaults(provider)],
   cloudResolver: () => [],
 };
 

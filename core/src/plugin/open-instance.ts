@@ -75,12 +75,13 @@ async function openPlugin<K extends ContractKind>(
   signal: AbortSignal,
 ): Promise<object> {
   const { provider, config, machine, commands } = prepared;
-  const { name, baseDirectory, store, log } = options;
+  const { name, baseDirectory, stateDirectory, store, log } = options;
   // A provider's own types are forgotten here; its schema and prepareInstance have checked what is handed over.
   const instance = {
     name,
     config: config as never,
     baseDirectory,
+    stateDirectory,
     machine: machine as LocalMachine,
     commands: createCommandRunner(commands, machine) as never,
     store,

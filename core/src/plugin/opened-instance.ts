@@ -6,6 +6,7 @@ import type { ContractKind } from '../contract/method-facts.js';
 import type { TargetExporter, TargetExporterCapability, TargetExporterTraits } from '../contract/target-exporter.js';
 import type { VolumeBackend, VolumeBackendCapability, VolumeBackendTraits } from '../contract/volume-backend.js';
 import type { ErasedCloudResolver, ErasedHypervisor, ErasedInitiator, ErasedTargetExporter, ErasedVolumeBackend } from './define-plugin.js';
+import type { WithLifetime } from './lifetime.js';
 
 /** Each kind: its contract with every capability's methods, its capability names, its provider, its traits. */
 export interface ContractTypes {
@@ -18,11 +19,16 @@ export interface ContractTypes {
   targetExporter: {
     contract: TargetExporter<TargetExporterCapability>;
     capability: TargetExporterCapability;
-    provider: ErasedTargetExporter;
+    provider: WithLifetime<ErasedTargetExporter>;
     traits: TargetExporterTraits;
   };
   initiator: { contract: Initiator<InitiatorCapability>; capability: InitiatorCapability; provider: ErasedInitiator; traits: object };
-  hypervisor: { contract: Hypervisor<HypervisorCapability>; capability: HypervisorCapability; provider: ErasedHypervisor; traits: object };
+  hypervisor: {
+    contract: Hypervisor<HypervisorCapability>;
+    capability: HypervisorCapability;
+    provider: WithLifetime<ErasedHypervisor>;
+    traits: object;
+  };
   cloudResolver: {
     contract: CloudResolver<CloudResolverCapability>;
     capability: CloudResolverCapability;

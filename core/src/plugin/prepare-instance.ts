@@ -5,13 +5,15 @@ import type { ConfigurationFault } from '../config/fault.js';
 import { validateInstanceConfig } from '../config/validate-instance-config.js';
 import type { ContractKind } from '../contract/method-facts.js';
 import type { LocalMachine, Machine } from '../machine/machine.js';
-import type { Plugin } from './define-plugin.js';
+import type { Plugin, Provides } from './define-plugin.js';
+import { withLifetime } from './lifetime.js';
 import type { ContractTypes } from './opened-instance.js';
 
 /** An instance whose configuration was found right, ready to be opened. */
 export interface PreparedInstance<K extends ContractKind = ContractKind> {
   readonly kind: K;
   readonly pluginName: string;
+  /** The plugin's own; where its lifetime goes by the configuration, with that of this instance. */
   readonly provider: ContractTypes[K]['provider'];
   readonly configuration: InstanceConfiguration;
   readonly machine: Machine;
@@ -30,14 +32,14 @@ function isLocal(machine: Machine): machine is LocalMachine {
   return 'guarded' in machine;
 }
 
-function providerOf<K extends ContractKind>(plugin: Plugin, kind: K): ContractTypes[K]['provider'] | undefined {
-  const provides: { readonly [P in ContractKind]?: ContractTypes[P]['provider'] } = plugin.provides;
+function providerOf<K extends ContractKind>(plugin: Plugin, kind: K): Provides[K] | undefined {
+  const { provides }: { readonly provides: Provides } = plugin;
   return provides[kind];
 }
 
 /**
  * Looks at everything about an instance that can be wrong before it is opened, without effect.
- * @throws PLUGIN_INVALID: the provider's schema is not legal.
+ * @throws PLUGIN_INVALID: the provider's schema is not legal, or it cannot say how long this instance lives.
  */
 export function prepareInstance<K extends ContractKind>(
   plugin: Plugin,
@@ -71,7 +73,9 @@ export function prepareInstance<K extends ContractKind>(
   });
   const faults = [...machineFaults, ...configFaults, ...commandFaults];
   if (faults.length > 0) return { faults };
+  // The same provider, of the same kind: only its lifetime may have become a value.
+  const resolved = withLifetime(provider, config, plugin.name, path) as ContractTypes[K]['provider'];
   return {
-    prepared: { kind, pluginName: plugin.name, provider, configuration, machine, config, commands, withdrawn },
+    prepared: { kind, pluginName: plugin.name, provider: resolved, configuration, machine, config, commands, withdrawn },
   };
 }

@@ -1,9 +1,20 @@
 import type { Schema } from '@vbs/core';
 
+/** TLS of the server; relative paths start from the configuration's folder. */
+export interface NbdTlsConfig {
+  readonly certificate: string;
+  readonly key: string;
+  readonly clientAuthority?: string;
+  readonly mode?: 'required' | 'allowed';
+}
+
 /** The configuration of an NBD exporter, `config.schema.json` as a type; every key has a default. */
 export interface NbdConfig {
+  readonly process?: 'this' | 'own';
   readonly host?: string;
   readonly port?: number;
+  readonly socket?: string;
+  readonly tls?: NbdTlsConfig;
   readonly maxConnections?: number;
   readonly handshakeTimeLimitMs?: number;
   readonly stallTimeLimitMs?: number;
@@ -11,6 +22,7 @@ export interface NbdConfig {
 
 /** What an exporter takes where the configuration says nothing. */
 export const nbdDefaults = {
+  process: 'this',
   host: '127.0.0.1',
   port: 10809,
   maxConnections: 64,
@@ -26,11 +38,19 @@ export const nbdConfigSchema: Schema<NbdConfig> = {
   type: 'object',
   additionalProperties: false,
   properties: {
+    process: {
+      type: 'string',
+      enum: ['this', 'own'],
+      default: nbdDefaults.process,
+      description:
+        'Where the server runs: in this process, so that exports end with it, or in a process of its own (vbs-nbd-server), which outlives this one and is found again.',
+    },
     host: {
       type: 'string',
       minLength: 1,
       default: nbdDefaults.host,
-      description: 'The address to listen on. Only loopback addresses: 127.0.0.0/8, ::1 or localhost.',
+      description:
+        'The address to listen on: a loopback one (127.0.0.0/8, ::1, localhost), or any one by which clients reach this machine where tls.mode is required and tls.clientAuthority is given.',
     },
     port: {
       type: 'integer',
@@ -38,6 +58,37 @@ export const nbdConfigSchema: Schema<NbdConfig> = {
       maximum: 65535,
       default: nbdDefaults.port,
       description: 'The TCP port for all exports of this instance; 0 takes any free one.',
+    },
+    socket: {
+      type: 'string',
+      minLength: 1,
+      description:
+        'The path of a Unix socket to listen on in place of host and port, relative to the folder of the configuration. Only the user of the server may connect to it.',
+    },
+    tls: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['certificate', 'key'],
+      properties: {
+        certificate: {
+          type: 'string',
+          minLength: 1,
+          description: 'The file of the server certificate and of those that lead to its authority, in PEM.',
+        },
+        key: { type: 'string', minLength: 1, description: 'The file of its private key, in PEM, readable by its owner only (mode 0600).' },
+        clientAuthority: {
+          type: 'string',
+          minLength: 1,
+          description: 'A file of certificates in PEM: only clients whose certificate one of them signed get in.',
+        },
+        mode: {
+          type: 'string',
+          enum: ['required', 'allowed'],
+          default: 'required',
+          description: 'Whether clients must use TLS, or may.',
+        },
+      },
+      description: 'TLS by NBD_OPT_STARTTLS, version 1.2 at least. Without it, a client that asks for TLS is refused it.',
     },
     maxConnections: {
       type: 'integer',

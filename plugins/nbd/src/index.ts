@@ -4,19 +4,19 @@ import { NbdTargetExporter } from './nbd-target-exporter.js';
 
 export type { NbdConfig } from './config.js';
 
-/** Volumes that are files, served over NBD by a server in this process, on loopback addresses. */
+/** Volumes that are files, served over NBD by this process or by one of its own that outlives it. */
 export default definePlugin({
   name: 'nbd',
   apiVersion: 1,
   provides: {
     targetExporter: targetExporter({
       configSchema: nbdConfigSchema,
-      capabilities: ['read-only', 'multi-attach', 'fence', 'extend'],
+      capabilities: ['read-only', 'multi-attach', 'tls', 'fence', 'extend'],
       protocol: 'nbd',
       accepts: ['file'],
       machine: 'local',
-      lifetime: 'process',
-      open: (instance) => NbdTargetExporter.open(instance),
+      lifetime: (config) => (config.process === 'own' ? 'daemon' : 'process'),
+      open: (instance, call) => NbdTargetExporter.open(instance, call),
     }),
   },
 });

@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import type { Schema } from '@vbs/core';
+import type { NbdClientTls } from '@vbs/plugin-nbd/client';
 
 /** One virtual machine of the sandbox. */
 export interface VmConfig {
@@ -16,6 +18,24 @@ export interface SandboxConfig {
   readonly withdraw?: boolean;
   /** For connecting and for each I/O request, in milliseconds; 10,000 unless told. */
   readonly ioLimitMs?: number;
+  /** How the VMs reach exports over TLS; relative paths start from the folder of the configuration. */
+  readonly tls?: NbdClientTls;
+}
+
+/** The same with absolute paths. */
+export function withAbsolutePaths(config: SandboxConfig, baseDirectory: string): SandboxConfig {
+  const { tls } = config;
+  if (tls === undefined) return config;
+  const absolute = (path: string): string => resolve(baseDirectory, path);
+  return {
+    ...config,
+    tls: {
+      ...tls,
+      authority: absolute(tls.authority),
+      ...(tls.certificate !== undefined && { certificate: absolute(tls.certificate) }),
+      ...(tls.key !== undefined && { key: absolute(tls.key) }),
+    },
+  };
 }
 
 /** Where an instance of the static table runs; `running` unless told. */

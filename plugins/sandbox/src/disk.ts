@@ -1,6 +1,6 @@
 import type { Access, Logger } from '@vbs/core';
 import { VbsError } from '@vbs/core';
-import { NbdClient } from '@vbs/plugin-nbd/client';
+import { NbdClient, type NbdClientTls } from '@vbs/plugin-nbd/client';
 import { Gate } from './gate.js';
 
 export interface DiskSpec {
@@ -11,6 +11,8 @@ export interface DiskSpec {
   readonly access: Access;
   readonly sizeBytes: number;
   readonly ioLimitMs: number;
+  /** What an export behind TLS needs. */
+  readonly tls: NbdClientTls | undefined;
 }
 
 /** A disk in a slot of a VM, and its NBD connection while the VM runs. */
@@ -157,6 +159,7 @@ export class SandboxDisk {
   async #open(signal: AbortSignal): Promise<NbdClient> {
     const client = await NbdClient.connect({
       uri: this.spec.uri,
+      ...(this.spec.tls !== undefined && { tls: this.spec.tls }),
       signal,
       timeLimitMs: this.spec.ioLimitMs,
       stallTimeLimitMs: this.spec.ioLimitMs,

@@ -1,6 +1,6 @@
 import type { DeviceSource } from '@vbs/core';
 import { VbsError } from '@vbs/core';
-import { parseNbdUri } from '@vbs/plugin-nbd/client';
+import { formatNbdUri, parseNbdUri } from '@vbs/plugin-nbd/client';
 
 /** An NBD export as a source: two sources with the same `uri` are one. */
 export interface NbdSource {
@@ -11,7 +11,7 @@ export interface NbdSource {
 /**
  * The NBD export that a source means.
  *
- * @throws UNSUPPORTED: the source is no NBD connection. INVALID_ARGUMENT: its URI has no host or no export name.
+ * @throws UNSUPPORTED: the source is no NBD connection. INVALID_ARGUMENT: its URI has neither host nor socket, or no export name.
  */
 export function nbdSource(source: DeviceSource): NbdSource {
   if (source.kind !== 'connection' || source.connection.protocol !== 'nbd') {
@@ -20,12 +20,11 @@ export function nbdSource(source: DeviceSource): NbdSource {
       context: { field: 'source' },
     });
   }
-  const { host, port, exportName } = parseNbdUri(source.connection.uri);
-  if (exportName === '') {
+  const target = parseNbdUri(source.connection.uri);
+  if (target.exportName === '') {
     throw new VbsError('INVALID_ARGUMENT', `The NBD URI ${source.connection.uri} names no export.`, { context: { field: 'uri' } });
   }
-  const authority = host.includes(':') ? `[${host}]` : host.toLowerCase();
-  return { uri: `nbd://${authority}:${port}/${encodeURIComponent(exportName)}` };
+  return { uri: formatNbdUri(target) };
 }
 
 /** The source that {@link nbdSource} read. */

@@ -1,6 +1,6 @@
 import type { AttachDeviceRequest, AttachedDevice, Call, DetachResult, DeviceRequest, Hypervisor, Instance, VmIdentity } from '@vbs/core';
 import { VbsError } from '@vbs/core';
-import type { SandboxConfig } from './config.js';
+import { type SandboxConfig, withAbsolutePaths } from './config.js';
 import { type NbdSource, nbdSource } from './nbd-source.js';
 import { parseSlot } from './slot.js';
 import { VirtualMachine } from './virtual-machine.js';
@@ -16,7 +16,8 @@ export class SandboxHypervisor implements Hypervisor<Capability> {
   readonly #onClose: (closed: SandboxHypervisor) => void;
 
   constructor(instance: Instance<SandboxConfig, 'local'>, onClose: (closed: SandboxHypervisor) => void) {
-    const { name, config, log } = instance;
+    const { name, log } = instance;
+    const config = withAbsolutePaths(instance.config, instance.baseDirectory);
     this.node = name.split('/', 1)[0] ?? name;
     this.#instance = instance;
     this.#onClose = onClose;

@@ -17,7 +17,7 @@ export class VirtualMachine {
   readonly slots: readonly string[];
   /** The guest's writes and flushes pass here; a frozen VM's wait. */
   readonly writes = new Gate();
-  readonly #settings: Pick<SandboxConfig, 'withdraw' | 'ioLimitMs'>;
+  readonly #settings: Pick<SandboxConfig, 'withdraw' | 'ioLimitMs' | 'tls'>;
   readonly #log: Logger;
   readonly #disks = new Map<string, SandboxDisk>();
   readonly #turn = pLimit(1);
@@ -70,7 +70,7 @@ export class VirtualMachine {
       const there = this.diskFrom(slot, uri);
       if (there !== undefined) return this.#attachAgain(signal, there, request);
       const ioLimitMs = this.#settings.ioLimitMs ?? 10_000;
-      const disk = new SandboxDisk({ vm: this.name, slot, uri, access, sizeBytes, ioLimitMs }, this.#log);
+      const disk = new SandboxDisk({ vm: this.name, slot, uri, access, sizeBytes, ioLimitMs, tls: this.#settings.tls }, this.#log);
       if (this.#running) await disk.connect(signal);
       this.#disks.set(slot, disk);
     });

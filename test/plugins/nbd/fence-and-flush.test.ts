@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import fs, { readFileSync } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { isVbsError } from '@vbs/core';
 import { NbdClient } from '@vbs/plugin-nbd/client';
 import { encodeOption } from '@vbs/plugin-nbd/internal/protocol/options.js';
@@ -54,21 +55,41 @@ test.serial('revokeAccess › in the middle of a long write that has not come wh
   t.true((await readFile(volume.locator.path)).subarray(3 * MiB).every((byte) => byte === 0));
 });
 
+type By = (real: () => Promise<unknown>) => Promise<unknown>;
+type Method = (...args: unknown[]) => unknown;
+
 /** Files of this process, as they would be on a slow or a failing medium; each test puts back what it changed. */
-let files: Record<'write' | 'datasync', (...args: unknown[]) => Promise<unknown>>;
+let handles: Record<'datasync', Method>;
 test.before(async () => {
   const file = await open(new URL(import.meta.url), 'r');
-  files = Object.getPrototypeOf(file);
+  handles = Object.getPrototypeOf(file);
   await file.close();
 });
 
-function replace(t: ExecutionContext, method: 'write' | 'datasync', by: (real: () => Promise<unknown>) => Promise<unknown>): void {
-  const real = files[method];
-  files[method] = function (this: FileHandle, ...args) {
-    return by(() => real.apply(this, args));
-  };
+function replace(t: ExecutionContext, method: 'write' | 'datasync', by: By): void {
+  if (method === 'datasync')
+    put(
+      t,
+      handles,
+      method,
+      (real) =>
+        async function (this: FileHandle) {
+          await by(async () => real.apply(this));
+        },
+    );
+  else
+    put(t, fs as unknown as Record<'write', Method>, method, (real) => (...args) => {
+      const ended = args.at(-1) as (error: unknown, count?: unknown) => void;
+      const write = promisify(real as typeof fs.write) as unknown as (...given: unknown[]) => Promise<{ bytesWritten: number }>;
+      by(async () => (await write(...args.slice(0, -1))).bytesWritten).then((count) => ended(null, count), ended);
+    });
+}
+
+function put<K extends string>(t: ExecutionContext, target: Record<K, Method>, method: K, by: (real: Method) => Method): void {
+  const real = target[method];
+  target[method] = by(real);
   t.teardown(() => {
-    files[method] = real;
+    target[method] = real;
   });
 }
 

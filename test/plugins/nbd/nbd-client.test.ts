@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net';
-import { NbdClient, parseNbdUri } from '@vbs/plugin-nbd/client';
+import { formatNbdUri, NbdClient, parseNbdUri } from '@vbs/plugin-nbd/client';
 import { encodeGreeting, encodeInfo, encodeOptionReply } from '@vbs/plugin-nbd/internal/protocol/options.js';
 import { encodeSimpleReply } from '@vbs/plugin-nbd/internal/protocol/requests.js';
 import test, { type ExecutionContext } from 'ava';
@@ -37,10 +37,17 @@ function admit(socket: Socket, maximumPayload: number, onData: (data: Buffer) =>
 }
 
 test('parseNbdUri › takes what the specification writes, and names the field of what it does not take', (t) => {
-  t.deepEqual(parseNbdUri('nbd://127.0.0.1:10809/exp-1'), { host: '127.0.0.1', port: 10809, exportName: 'exp-1' });
-  t.deepEqual(parseNbdUri('nbd://[::1]:1/a%20b'), { host: '::1', port: 1, exportName: 'a b' });
-  t.deepEqual(parseNbdUri('nbd://localhost'), { host: 'localhost', port: 10809, exportName: '' });
-  for (const uri of ['', 'exp-1', 'http://127.0.0.1/exp-1', 'nbd:///exp-1', 'nbd://h/%ff', 'nbd+unix:///exp?socket=/x']) {
+  t.deepEqual(parseNbdUri('nbd://127.0.0.1:10809/exp-1'), { host: '127.0.0.1', port: 10809, exportName: 'exp-1', secure: false });
+  t.deepEqual(parseNbdUri('nbd://[::1]:1/a%20b'), { host: '::1', port: 1, exportName: 'a b', secure: false });
+  t.deepEqual(parseNbdUri('nbd://localhost'), { host: 'localhost', port: 10809, exportName: '', secure: false });
+  t.deepEqual(parseNbdUri('nbds://h.example/exp-1'), { host: 'h.example', port: 10809, exportName: 'exp-1', secure: true });
+  t.deepEqual(parseNbdUri('nbd+unix:///exp-1?socket=/run/a%20b'), { socket: '/run/a b', exportName: 'exp-1', secure: false });
+  t.deepEqual(parseNbdUri('nbds+unix:///exp-1?socket=/run/s'), { socket: '/run/s', exportName: 'exp-1', secure: true });
+  for (const uri of ['nbd://127.0.0.1:10809/exp-1', 'nbds://[::1]:1/a%20b', 'nbd+unix:///exp-1?socket=/run/a%20b']) {
+    t.is(formatNbdUri(parseNbdUri(uri)), uri);
+  }
+  const wrong = ['', 'exp-1', 'http://127.0.0.1/exp-1', 'nbd:///exp-1', 'nbd://h/%ff', 'nbd+unix:///exp', 'nbd://h/exp?socket=/x'];
+  for (const uri of [...wrong, 'nbd+unix://h/exp?socket=/x']) {
     t.throws(() => parseNbdUri(uri), { code: 'INVALID_ARGUMENT' }, uri);
   }
 });
@@ -213,5 +220,5 @@ test('list and info › tell without entering', async (t) => {
   const { make, port } = await makeFixture(t);
   await make('exp-1', MiB, 'read-only');
   t.deepEqual(await NbdClient.list({ uri: `nbd://127.0.0.1:${port}` }), ['exp-1']);
-  t.deepEqual(await NbdClient.info({ uri: `nbd://127.0.0.1:${port}/exp-1` }), { sizeBytes: MiB, readOnly: true, flags: 0x10f });
+  t.deepEqual(await NbdClient.info({ uri: `nbd://127.0.0.1:${port}/exp-1` }), { sizeBytes: MiB, readOnly: true, flags: 0x50f });
 });

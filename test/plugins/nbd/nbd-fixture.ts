@@ -34,6 +34,7 @@ export function instance(config: NbdConfig, log: LogLine[] = []): Instance<NbdCo
     name: 'vs1/nbd',
     config,
     baseDirectory: tmpdir(),
+    stateDirectory: tmpdir(),
     machine: machine as unknown as LocalMachine,
     commands: {} as Instance<NbdConfig, 'local'>['commands'],
     store: { id: '0'.repeat(32), knowsPool: false },

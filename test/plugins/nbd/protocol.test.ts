@@ -3,6 +3,7 @@ import { ByteReader, ConnectionEnded } from '@vbs/plugin-nbd/internal/protocol/b
 import { command, type ErrorValue, errorValue } from '@vbs/plugin-nbd/internal/protocol/constants.js';
 import * as options from '@vbs/plugin-nbd/internal/protocol/options.js';
 import {
+  type Agreed,
   encodeRequest,
   encodeSimpleReply,
   errorValueOf,
@@ -85,14 +86,20 @@ test('parseInfoRequest › refuses lengths that do not fit the data', (t) => {
 
 const size = 1_000_000;
 const refusal = test.macro({
-  exec(t, request: { type: number; offset?: bigint; length?: number; flags?: number }, expected: ErrorValue | null, readOnly?: boolean) {
+  exec(
+    t,
+    request: { type: number; offset?: bigint; length?: number; flags?: number },
+    expected: ErrorValue | null,
+    readOnly?: boolean,
+    agreed?: Partial<Agreed>,
+  ) {
     const whole = { flags: 0, handle: 1n, offset: 0n, length: 0, ...request };
-    t.is(refuse(whole, { sizeBytes: size, readOnly: readOnly ?? false }), expected);
+    const terms = { structuredReplies: false, blockStatus: false, ...agreed };
+    t.is(refuse(whole, { sizeBytes: size, readOnly: readOnly ?? false }, terms), expected);
   },
   title: (title) => `refuse › ${title}`,
 });
-const { read, write, flush, trim, writeZeroes: zeroes } = command;
-const cache = 5;
+const { read, write, flush, trim, cache, writeZeroes: zeroes, blockStatus } = command;
 const { EPERM, EINVAL, ENOSPC } = errorValue;
 test('takes a read up to the last byte', refusal, { type: read, offset: 999_999n, length: 1 }, null);
 test('takes a request of no bytes at the end', refusal, { type: read, offset: 1_000_000n }, null);
@@ -114,10 +121,20 @@ test('EPERM for a trim of a read-only export', refusal, { type: trim, length: 9 
 test('EPERM for zeros in a read-only export', refusal, { type: zeroes, length: 9 }, EPERM, true);
 test('takes a flush of a read-only export', refusal, { type: flush }, null, true);
 test('EINVAL for a flush with a length', refusal, { type: flush, length: 1 }, EINVAL);
-test('EINVAL for a command that is not offered', refusal, { type: cache, length: 1 }, EINVAL);
-test('EINVAL for block status, which was not negotiated', refusal, { type: 7, length: 1 }, EINVAL);
+test('EINVAL for a command that is not offered', refusal, { type: 8, length: 1 }, EINVAL);
+test('takes a cache request of a read-only export', refusal, { type: cache, length: 1 }, null, true);
+test('EINVAL for a cache request beyond the end', refusal, { type: cache, offset: 999_999n, length: 2 }, EINVAL);
+test('EINVAL for block status, which was not negotiated', refusal, { type: blockStatus, length: 1 }, EINVAL);
+const negotiated = { structuredReplies: true, blockStatus: true };
+test('takes block status that was negotiated', refusal, { type: blockStatus, length: 1, flags: 8 }, null, false, negotiated);
+test('EINVAL for block status of nothing', refusal, { type: blockStatus }, EINVAL, false, negotiated);
+test('EINVAL for block status beyond the end', refusal, { type: blockStatus, offset: 999_999n, length: 2 }, EINVAL, false, negotiated);
+test('EINVAL for DF without structured replies', refusal, { type: read, length: 1, flags: 4 }, EINVAL);
+test('takes DF on a read with structured replies', refusal, { type: read, length: 1, flags: 4 }, null, false, negotiated);
+test('EINVAL for DF on a write', refusal, { type: write, length: 1, flags: 4 }, EINVAL, false, negotiated);
 test('EINVAL for NO_HOLE on a write', refusal, { type: write, length: 1, flags: 2 }, EINVAL);
-test('EINVAL for FAST_ZERO, which is not offered', refusal, { type: zeroes, length: 1, flags: 16 }, EINVAL);
+test('takes FAST_ZERO on zeros', refusal, { type: zeroes, length: 1, flags: 16 }, null);
+test('EINVAL for FAST_ZERO on a trim', refusal, { type: trim, length: 1, flags: 16 }, EINVAL);
 test('takes FUA on any command', refusal, { type: read, length: 1, flags: 1 }, null);
 
 test('errorValueOf › knows full disks by all their names, and says EIO for what the protocol has no name for', (t) => {

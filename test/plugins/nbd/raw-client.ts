@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { ByteReader } from '@vbs/plugin-nbd/internal/protocol/byte-reader.js';
 import { encodeInfoRequest, encodeOption } from '@vbs/plugin-nbd/internal/protocol/options.js';
 import { encodeRequest, parseSimpleReply } from '@vbs/plugin-nbd/internal/protocol/requests.js';
@@ -9,7 +10,7 @@ export class RawClient {
   readonly socket: Socket;
   readonly #reader: ByteReader;
 
-  private constructor(socket: Socket) {
+  constructor(socket: Socket) {
     this.socket = socket;
     this.#reader = new ByteReader(socket);
   }
@@ -36,6 +37,16 @@ export class RawClient {
     bytes.writeUInt32BE(flags);
     this.send(bytes);
     return greeting;
+  }
+
+  /** STARTTLS, trusting everybody: the same connection over TLS. */
+  async startTls(): Promise<RawClient> {
+    this.send(encodeOption(5, Buffer.alloc(0)));
+    await this.optionReply();
+    this.#reader.letGo();
+    const secure = connectTls({ socket: this.socket, rejectUnauthorized: false });
+    await new Promise((resolve, reject) => secure.once('secureConnect', resolve).once('error', reject));
+    return new RawClient(secure);
   }
 
   send(bytes: Buffer): void {

@@ -29,6 +29,7 @@ export function anInstance<Config>(name: string, config: Config, guarded: string
     name,
     config,
     baseDirectory: tmpdir(),
+    stateDirectory: tmpdir(),
     machine,
     commands,
     store: { id: '0123456789abcdef0123456789abcdef', knowsPool: false },

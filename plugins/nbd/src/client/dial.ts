@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { isVbsError, VbsError } from '@vbs/core';
-import { ByteReader } from '../protocol/byte-reader.js';
+import { ByteReader, ConnectionEnded } from '../protocol/byte-reader.js';
 import { handshakeFlag, headerBytes, infoType, option, optionReply } from '../protocol/constants.js';
 import {
   encodeInfoRequest,
@@ -11,8 +11,9 @@ import {
   parseOptionReplyHeader,
   parseServerReply,
 } from '../protocol/options.js';
-import { type NbdConnectOptions, type NbdTarget, targetOf } from './address.js';
+import { endpointText, type NbdConnectOptions, type NbdTarget, targetOf } from './address.js';
 import { optionError, protocolError } from './errors.js';
+import { secured } from './secure.js';
 
 const defaultTimeLimitMs = 10_000;
 /** No answer to an option has reason to be longer, or to come in more parts. */
@@ -38,16 +39,23 @@ export interface ExportFacts {
 /**
  * Connects, negotiates by `act`, and ends the socket unless `act` went well and `keep` is set.
  * @throws UNAVAILABLE: nobody answers, or not NBD. DEADLINE_EXCEEDED: not within the limit. ABORTED: by the signal.
+ * @throws UNAUTHENTICATED: the server's certificate is not right, or it wants another of this client. INVALID_ARGUMENT.
  */
 export async function dial<T>(options: NbdConnectOptions, keep: boolean, act: (line: Line) => Promise<T>): Promise<T> {
   const target = targetOf(options);
-  const where = `${target.host}:${target.port}`;
+  const where = endpointText(target);
   const limitMs = options.timeLimitMs ?? defaultTimeLimitMs;
   const { signal } = options;
-  const socket = connect({ host: target.host, port: target.port });
-  const reader = new ByteReader(socket);
+  const socket = connect('socket' in target ? { path: target.socket } : { host: target.host, port: target.port });
+  let line: Line = { socket, reader: new ByteReader(socket), target };
+  let stopped: VbsError | null = null;
   let kept = false;
-  const stop = (error: Error): void => reader.stop(error);
+  const stop = (error: VbsError): void => {
+    stopped ??= error;
+    line.reader.stop(error);
+    // While TLS is being agreed on, nobody reads: its end is what is waited for.
+    if (target.secure) socket.destroy();
+  };
   const limit = setTimeout(() => stop(new VbsError('DEADLINE_EXCEEDED', `${where} did not negotiate within ${limitMs} ms`)), limitMs);
   const abort = (): void =>
     stop(
@@ -58,26 +66,51 @@ export async function dial<T>(options: NbdConnectOptions, keep: boolean, act: (l
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
   try {
-    socket.setNoDelay(true);
-    const greeting = parseGreeting(await reader.read(headerBytes.greeting));
-    if (greeting === null || (greeting.flags & handshakeFlag.fixedNewstyle) === 0) throw protocolError('no fixed newstyle greeting');
-    const flags = Buffer.alloc(headerBytes.clientFlags);
-    flags.writeUInt32BE(greeting.flags & (handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes));
-    socket.write(flags);
-    const result = await act({ socket, reader, target });
+    if (!('socket' in target)) socket.setNoDelay(true);
+    await greet(line);
+    if (target.secure && options.tls !== undefined) {
+      await askForTls(line);
+      const secure = await secured(socket, options.tls, target);
+      line = { socket: secure, reader: new ByteReader(secure), target };
+    }
+    if (stopped !== null) throw stopped;
+    const result = await act(line);
     kept = keep;
     return result;
   } catch (error) {
+    if (stopped !== null) throw stopped;
     if (isVbsError(error)) throw error;
+    // A client of TLS 1.3 hears only behind its own handshake that its certificate was refused, and from some servers just the end.
+    if (line.socket !== socket && error instanceof ConnectionEnded) {
+      const message = `${where} ended the connection after the TLS handshake (${error.message}): it does not take this client's certificate, or wants one`;
+      throw new VbsError('UNAUTHENTICATED', message, { cause: error });
+    }
     throw new VbsError('UNAVAILABLE', `no NBD server answers at ${where}: ${error instanceof Error ? error.message : String(error)}`, {
-      context: { host: target.host, port: target.port },
+      context: 'socket' in target ? { socket: target.socket } : { host: target.host, port: target.port },
       cause: error,
     });
   } finally {
     clearTimeout(limit);
     signal?.removeEventListener('abort', abort);
-    if (!kept) socket.destroy();
+    if (!kept) line.socket.destroy();
   }
+}
+
+async function greet({ socket, reader }: Line): Promise<void> {
+  const greeting = parseGreeting(await reader.read(headerBytes.greeting));
+  if (greeting === null || (greeting.flags & handshakeFlag.fixedNewstyle) === 0) throw protocolError('no fixed newstyle greeting');
+  const flags = Buffer.alloc(headerBytes.clientFlags);
+  flags.writeUInt32BE(greeting.flags & (handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes));
+  socket.write(flags);
+}
+
+/** NBD_OPT_STARTTLS. What came in the clear behind its acknowledgement was not said by the server whose certificate follows. */
+async function askForTls(line: Line): Promise<void> {
+  line.socket.write(encodeOption(option.starttls, Buffer.alloc(0)));
+  await readReplies(line, option.starttls, () => {
+    throw protocolError('an answer to NBD_OPT_STARTTLS that is none');
+  });
+  if (line.reader.letGo() > 0) throw protocolError('bytes in the clear behind the answer to NBD_OPT_STARTTLS');
 }
 
 /** NBD_OPT_GO or NBD_OPT_INFO for the target's export. @throws NOT_FOUND, PERMISSION_DENIED, UNSUPPORTED, UNAVAILABLE. */
@@ -122,7 +155,7 @@ async function readReplies(line: Line, asked: number, onReply: (header: OptionRe
     if (header.length > maxReplyBytes) throw protocolError(`an option reply of ${header.length} bytes`);
     const data = await line.reader.read(header.length);
     if (header.type === optionReply.ack) return;
-    if (header.type >= 0x80000000) throw optionError(header.type, line.target.exportName, data.toString());
+    if (header.type >= 0x80000000) throw optionError(asked, header.type, line.target.exportName, data.toString());
     onReply(header, data);
   }
   throw protocolError('an endless list of replies');

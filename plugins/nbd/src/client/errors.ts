@@ -1,5 +1,5 @@
 import { VbsError } from '@vbs/core';
-import { errorValue, optionReply } from '../protocol/constants.js';
+import { errorValue, option, optionReply } from '../protocol/constants.js';
 
 /** What a refused request was, for its error. */
 export interface RequestFacts {
@@ -29,6 +29,8 @@ export function requestError(value: number, { name, offset, length, sizeBytes }:
       return new VbsError('RESOURCE_EXHAUSTED', `${what}: the server's disk is full`, { context });
     case errorValue.ENOMEM:
       return new VbsError('RESOURCE_EXHAUSTED', `${what}: the server has no memory left`, { context });
+    case errorValue.ENOTSUP:
+      return new VbsError('UNSUPPORTED', `${what}: the server has no fast way`, { context });
     case errorValue.ESHUTDOWN:
       return new VbsError('UNAVAILABLE', `${what}: the server is shutting down`, { context });
     default:
@@ -37,9 +39,14 @@ export function requestError(value: number, { name, offset, length, sizeBytes }:
 }
 
 /** The error for an option that the server refused. */
-export function optionError(type: number, exportName: string, message: string): VbsError {
+export function optionError(asked: number, type: number, exportName: string, message: string): VbsError {
   const context = { exportName, replyType: type, message };
   const said = message === '' ? '' : `: ${message}`;
+  if (asked === option.starttls)
+    return new VbsError('UNSUPPORTED', `the server has no TLS${said}: use nbd: if it may go in the clear`, { context });
+  if (type === optionReply.errTlsReqd) {
+    return new VbsError('UNAUTHENTICATED', `the server wants TLS${said}: use nbds: and give "tls"`, { context });
+  }
   if (type === optionReply.errUnknown)
     return new VbsError('NOT_FOUND', `the server has no export ${JSON.stringify(exportName)}${said}`, { context });
   if (type === optionReply.errPolicy)

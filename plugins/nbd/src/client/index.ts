@@ -1,3 +1,11 @@
 /** A small NBD client: what a hypervisor that opens NBD by itself needs. */
-export { type NbdConnectOptions, type NbdServerAddress, parseNbdUri } from './address.js';
+export {
+  formatNbdUri,
+  type NbdClientTls,
+  type NbdConnectOptions,
+  type NbdEndpoint,
+  type NbdServerAddress,
+  type NbdTarget,
+  parseNbdUri,
+} from './address.js';
 export { NbdClient, type NbdExportFacts } from './nbd-client.js';

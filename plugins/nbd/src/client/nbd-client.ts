@@ -22,7 +22,7 @@ export interface NbdExportFacts {
   readonly flags: number;
 }
 
-type Kind = Exclude<keyof typeof command, 'disconnect'>;
+type Kind = Exclude<keyof typeof command, 'disconnect' | 'cache' | 'blockStatus'>;
 
 /** One connection to one export. Calls run side by side; a bounded number of them is in flight, the others wait their turn. */
 export class NbdClient {
@@ -48,6 +48,8 @@ export class NbdClient {
   /**
    * Connects to an export.
    * @throws NOT_FOUND: the server has no such export. PERMISSION_DENIED: it lets nobody in. UNAVAILABLE: no NBD server answers there.
+   * @throws UNAUTHENTICATED: the server's certificate is not right, it wants TLS, or another certificate of this client.
+   * @throws UNSUPPORTED: TLS is wanted and the server has none.
    * @throws DEADLINE_EXCEEDED, ABORTED (by the signal), INVALID_ARGUMENT (`context.field`).
    */
   static connect(options: NbdConnectOptions): Promise<NbdClient> {

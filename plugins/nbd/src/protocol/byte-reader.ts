@@ -18,6 +18,14 @@ const nothing = Buffer.alloc(0);
  */
 export class ByteReader {
   readonly #stream: Readable;
+  readonly #awake = (): void => {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  };
+  readonly #onEnd = (): void => this.stop(new ConnectionEnded('the other side ended the connection'));
+  readonly #onError = (error: Error): void => this.stop(new ConnectionEnded(error.message, { cause: error }));
+  readonly #onClose = (): void => this.stop(new ConnectionEnded('the connection was closed'));
   #chunk: Buffer = nothing;
   #ended: Error | null = null;
   #wake: (() => void) | null = null;
@@ -25,10 +33,10 @@ export class ByteReader {
 
   constructor(stream: Readable) {
     this.#stream = stream;
-    stream.on('readable', () => this.#awake());
-    stream.on('end', () => this.stop(new ConnectionEnded('the other side ended the connection')));
-    stream.on('error', (error) => this.stop(new ConnectionEnded(error.message, { cause: error })));
-    stream.on('close', () => this.stop(new ConnectionEnded('the connection was closed')));
+    stream.on('readable', this.#awake);
+    stream.on('end', this.#onEnd);
+    stream.on('error', this.#onError);
+    stream.on('close', this.#onClose);
   }
 
   /** Somebody waits for bytes that have not come. */
@@ -45,6 +53,23 @@ export class ByteReader {
   stop(reason: Error): void {
     this.#ended ??= reason;
     this.#awake();
+  }
+
+  /** Leaves the stream to another reader, and answers how many bytes have come that nobody read. Errors of the stream are heard on. */
+  letGo(): number {
+    this.#stream.off('readable', this.#awake);
+    this.#stream.off('end', this.#onEnd);
+    return this.#chunk.length + this.#stream.readableLength;
+  }
+
+  /** The next `length` bytes if they are here already, without a copy: valid as long as they are held. */
+  take(length: number): Buffer | null {
+    if (this.#ended !== null) return null;
+    if (this.#chunk.length === 0) this.#chunk = (this.#stream.read() as Buffer | null) ?? nothing;
+    if (this.#chunk.length < length) return null;
+    const bytes = this.#chunk.subarray(0, length);
+    this.#chunk = this.#chunk.subarray(length);
+    return bytes;
   }
 
   /** The next `length` bytes. */
@@ -88,11 +113,5 @@ export class ByteReader {
         this.#wake = resolve;
       });
     }
-  }
-
-  #awake(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
   }
 }

@@ -53,19 +53,34 @@ const legalFlags: ReadonlyMap<number, number> = new Map([
   [command.write, commandFlag.fua],
   [command.flush, commandFlag.fua],
   [command.trim, commandFlag.fua],
-  [command.writeZeroes, commandFlag.fua | commandFlag.noHole],
+  [command.cache, commandFlag.fua],
+  [command.writeZeroes, commandFlag.fua | commandFlag.noHole | commandFlag.fastZero],
+  [command.blockStatus, commandFlag.fua | commandFlag.reqOne],
 ]);
 const changing: ReadonlySet<number> = new Set([command.write, command.trim, command.writeZeroes]);
 const withPayload: ReadonlySet<number> = new Set([command.read, command.write]);
 const allocating: ReadonlySet<number> = new Set([command.write, command.writeZeroes]);
 
+/** What client and server agreed on before the transmission phase. */
+export interface Agreed {
+  readonly structuredReplies: boolean;
+  /** `base:allocation` for the export that was entered. */
+  readonly blockStatus: boolean;
+}
+
 /**
  * Why a request is refused before anything is done, or null. As the document's "Error values" say: EINVAL for an unknown
  * command or flag, EPERM for a change of a read-only export, ENOSPC for a write beyond the end; reading or trimming there is EINVAL.
  */
-export function refuse(request: Request, target: { readonly sizeBytes: number; readonly readOnly: boolean }): ErrorValue | null {
+export function refuse(
+  request: Request,
+  target: { readonly sizeBytes: number; readonly readOnly: boolean },
+  { structuredReplies, blockStatus }: Agreed,
+): ErrorValue | null {
   const flags = legalFlags.get(request.type);
-  if (flags === undefined || (request.flags & ~flags) !== 0) return errorValue.EINVAL;
+  const unfragmented = structuredReplies && request.type === command.read ? commandFlag.df : 0;
+  if (flags === undefined || (request.flags & ~(flags | unfragmented)) !== 0) return errorValue.EINVAL;
+  if (request.type === command.blockStatus && (!blockStatus || request.length === 0)) return errorValue.EINVAL;
   if (target.readOnly && changing.has(request.type)) return errorValue.EPERM;
   if (request.type === command.flush) return request.offset === 0n && request.length === 0 ? null : errorValue.EINVAL;
   if (withPayload.has(request.type) && request.length > blockSize.maximumPayload) return errorValue.EINVAL;
@@ -82,6 +97,8 @@ const byErrno: Readonly<Record<string, ErrorValue>> = {
   ENOSPC: errorValue.ENOSPC,
   EDQUOT: errorValue.ENOSPC,
   EFBIG: errorValue.ENOSPC,
+  EOPNOTSUPP: errorValue.ENOTSUP,
+  ENOTSUP: errorValue.ENOTSUP,
 };
 
 /** The error value for what a system call threw: EIO for all that the protocol has no name for. */

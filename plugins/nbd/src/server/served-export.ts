@@ -49,10 +49,13 @@ export class ServedExport {
     return `VBS volume ${this.volumeId}, ${this.access}`;
   }
 
-  /** The transmission flags; one open file for all connections makes CAN_MULTI_CONN true. */
-  get flags(): number {
-    const { hasFlags, readOnly, sendFlush, sendFua, sendTrim, sendWriteZeroes, canMultiConn } = transmissionFlag;
-    return hasFlags | sendFlush | sendFua | canMultiConn | (this.readOnly ? readOnly : sendTrim | sendWriteZeroes);
+  /** The transmission flags; one open file for all connections makes CAN_MULTI_CONN true. DF needs structured replies. */
+  flags(structuredReplies: boolean): number {
+    const { hasFlags, readOnly, sendFlush, sendFua, sendTrim, sendWriteZeroes, sendFastZero, sendDf, sendCache, canMultiConn } =
+      transmissionFlag;
+    const always = hasFlags | sendFlush | sendFua | sendCache | canMultiConn;
+    const byAccess = this.readOnly ? readOnly : sendTrim | sendWriteZeroes | sendFastZero;
+    return always | byAccess | (structuredReplies ? sendDf : 0);
   }
 
   /** Lets a connection in; false when access was revoked. */
@@ -73,6 +76,7 @@ export class ServedExport {
 
   /** New requests of everybody may use the added range at once. Never shrinks. */
   growTo(sizeBytes: number): void {
+    if (sizeBytes > this.#sizeBytes) this.file.grew();
     this.#sizeBytes = Math.max(this.#sizeBytes, sizeBytes);
   }
 }

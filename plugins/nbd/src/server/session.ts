@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '@vbs/core';
-import { ByteReader, ConnectionEnded, ProtocolViolation } from '../protocol/byte-reader.js';
-import { negotiate } from './negotiation.js';
-import { ReplyWriter } from './reply-writer.js';
+import { ConnectionEnded, ProtocolViolation } from '../protocol/byte-reader.js';
+import { Channel } from './channel.js';
+import { type Entered, negotiate } from './negotiation.js';
 import type { ExportTable, ServedExport, ServedSession } from './served-export.js';
+import type { ServerTls } from './server-tls.js';
 import { transmit } from './transmission.js';
 
 export interface SessionLimits {
@@ -17,22 +18,20 @@ export interface SessionLimits {
 export class Session implements ServedSession {
   readonly initiator: string;
   readonly done: Promise<void>;
-  readonly #socket: Socket;
-  readonly #reader: ByteReader;
-  readonly #replies: ReplyWriter;
+  readonly #channel: Channel;
   readonly #exports: ExportTable;
   readonly #limits: SessionLimits;
+  readonly #tls: ServerTls | null;
   readonly #log: Logger;
   #served: ServedExport | null = null;
   #owesData = false;
 
-  constructor(socket: Socket, exports: ExportTable, limits: SessionLimits, log: Logger) {
-    this.initiator = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
-    this.#socket = socket;
-    this.#reader = new ByteReader(socket);
-    this.#replies = new ReplyWriter(socket);
+  constructor(socket: Socket, exports: ExportTable, limits: SessionLimits, tls: ServerTls | null, log: Logger) {
+    this.initiator = socket.remoteAddress === undefined ? 'unix socket' : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+    this.#channel = new Channel(socket);
     this.#exports = exports;
     this.#limits = limits;
+    this.#tls = tls;
     this.#log = log;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
@@ -41,36 +40,37 @@ export class Session implements ServedSession {
 
   /** Takes no further request, ends when those in flight have been answered. */
   finish(): Promise<void> {
-    this.#reader.stop(new ConnectionEnded('the server is closing'));
+    this.#channel.stop(new ConnectionEnded('the server is closing'));
     return this.done;
   }
 
   destroy(reason: string): void {
-    this.#reader.stop(new ConnectionEnded(reason));
-    this.#socket.destroy();
+    this.#channel.destroy(reason);
   }
 
   async #run(): Promise<void> {
     try {
-      const served = await this.#negotiate();
-      if (served !== null) await this.#transmit(served);
+      const entered = await this.#negotiate();
+      if (entered !== null) await this.#transmit(entered);
     } catch (error) {
       this.#tell(error);
-      if (!(error instanceof ConnectionEnded)) this.#socket.destroy();
+      if (!(error instanceof ConnectionEnded)) this.#channel.socket.destroy();
     } finally {
       // Before the client can see the end: who waits for it may delete the export next.
       this.#served?.leave(this);
-      this.#socket.destroySoon();
+      this.#channel.socket.destroySoon();
     }
   }
 
-  async #negotiate(): Promise<ServedExport | null> {
-    const limit = setTimeout(() => this.destroy('the handshake took too long'), this.#limits.handshakeTimeLimitMs);
+  async #negotiate(): Promise<Entered | null> {
+    const { handshakeTimeLimitMs } = this.#limits;
+    const limit = setTimeout(() => this.destroy('the handshake took too long'), handshakeTimeLimitMs);
     try {
       return await negotiate({
-        reader: this.#reader,
-        replies: this.#replies,
+        channel: this.#channel,
         exports: this.#exports,
+        tls: this.#tls,
+        handshakeTimeLimitMs,
         admit: (served) => {
           if (!served.admit(this)) return false;
           this.#served = served;
@@ -82,12 +82,13 @@ export class Session implements ServedSession {
     }
   }
 
-  async #transmit(served: ServedExport): Promise<void> {
+  async #transmit({ served, agreed }: Entered): Promise<void> {
     this.#watchForStall();
     await transmit({
-      reader: this.#reader,
-      replies: this.#replies,
+      reader: this.#channel.reader,
+      replies: this.#channel.replies,
       served,
+      agreed,
       drop: () => this.destroy('the connection cannot go on'),
       onFault: (error, { type, offset, length }) =>
         this.#log.error({ exportId: served.id, type, offset: Number(offset), length, error }, 'a request failed on the volume'),
@@ -100,13 +101,14 @@ export class Session implements ServedSession {
   /** A connection may rest for ever between messages, and TCP's keep-alive finds a dead peer; in a message it may not. */
   #watchForStall(): void {
     const { stallTimeLimitMs } = this.#limits;
+    const { socket, reader } = this.#channel;
     if (stallTimeLimitMs === 0) return;
-    this.#socket.on('timeout', () => {
-      const inMessage = this.#reader.waiting && (this.#owesData || this.#reader.partly);
-      if (inMessage || this.#socket.writableLength > 0) this.destroy('the client stalled in the middle of a message');
-      else this.#socket.setTimeout(stallTimeLimitMs);
+    socket.on('timeout', () => {
+      const inMessage = reader.waiting && (this.#owesData || reader.partly);
+      if (inMessage || socket.writableLength > 0) this.destroy('the client stalled in the middle of a message');
+      else socket.setTimeout(stallTimeLimitMs);
     });
-    this.#socket.setTimeout(stallTimeLimitMs);
+    socket.setTimeout(stallTimeLimitMs);
   }
 
   #tell(error: unknown): void {

@@ -1,9 +1,13 @@
 import { type ByteReader, ProtocolViolation } from '../protocol/byte-reader.js';
-import { command, commandFlag, errorValue, headerBytes } from '../protocol/constants.js';
-import { encodeSimpleReply, errorValueOf, parseRequest, type Request, refuse } from '../protocol/requests.js';
-import type { ReplyWriter } from './reply-writer.js';
+import { command, commandFlag, type ErrorValue, errorValue, headerBytes } from '../protocol/constants.js';
+import { type Agreed, errorValueOf, parseRequest, type Request, refuse } from '../protocol/requests.js';
+import { buffers } from './buffer-pool.js';
+import { endOfReply } from './end-of-reply.js';
+import type { ReplyWriter, Taken } from './reply-writer.js';
+import { blockStatus } from './serve-block-status.js';
+import { serveRead } from './serve-read.js';
 import type { ServedExport } from './served-export.js';
-import { pieceBytes } from './volume-file.js';
+import { pieceBytes, type VolumeFile } from './volume-file.js';
 import { Window } from './window.js';
 
 /** What one connection may have in flight; a request counts with the memory it takes, at most `pieceBytes`. */
@@ -13,6 +17,7 @@ export interface Transmission {
   readonly reader: ByteReader;
   readonly replies: ReplyWriter;
   readonly served: ServedExport;
+  readonly agreed: Agreed;
   /** The connection cannot go on: what waits for it must fail now. */
   drop(): void;
   /** A system call failed with what the client is told only as an error number. */
@@ -29,69 +34,103 @@ export interface Transmission {
 export async function transmit(transmission: Transmission): Promise<void> {
   const { reader, drop } = transmission;
   const window = new Window(inFlight);
-  const running = new Set<Promise<void>>();
   let failure: unknown = null;
   try {
     while (failure === null) {
-      const request = parseRequest(await reader.read(headerBytes.request));
+      const request = parseRequest(reader.take(headerBytes.request) ?? (await reader.read(headerBytes.request)));
       if (request === null) throw new ProtocolViolation('a request without its magic number');
       if (request.type === command.disconnect) break;
-      const room = Math.min(hasPayload(request) ? request.length : 0, pieceBytes);
-      await window.acquire(room);
-      const act = await receive(transmission, request);
-      const task = act()
-        .catch((error: unknown) => {
+      const room = roomOf(request);
+      if (!window.tryAcquire(room)) await window.acquire(room);
+      const ended: Taken = (error) => {
+        if (error !== undefined) {
           failure ??= error;
           drop();
-        })
-        .finally(() => {
-          running.delete(task);
-          window.release(room);
-        });
-      running.add(task);
+        }
+        window.release(room);
+      };
+      if (request.type === command.write) await serveWrite(transmission, request, ended);
+      else serve(transmission, request, ended);
     }
   } catch (error) {
     failure ??= error;
     // Half a message or none: nothing that comes can be told apart, but what is whole is still carried out and answered.
     if (error instanceof ProtocolViolation) drop();
   } finally {
-    await Promise.all(running);
+    await window.drained();
   }
   if (failure !== null) throw failure;
 }
 
-function hasPayload(request: Request): boolean {
-  return request.type === command.read || request.type === command.write;
+function roomOf({ type, length }: Request): number {
+  return type === command.read || type === command.write ? Math.min(length, pieceBytes) : 0;
 }
 
-/** Takes a request's data off the socket, and answers what remains to be done. */
-async function receive(transmission: Transmission, request: Request): Promise<() => Promise<void>> {
-  const { reader, served, owes } = transmission;
-  const refused = refuse(request, served);
-  if (request.type !== command.write) {
-    return () => (refused === null ? perform(transmission, request) : answer(transmission, request, refused));
+function serve(transmission: Transmission, request: Request, ended: Taken): void {
+  const refused = refuse(request, transmission.served, transmission.agreed);
+  if (refused !== null) answer(transmission, request, ended, refused);
+  else if (request.type === command.read) serveRead(transmission, request, ended);
+  else if (request.type === command.blockStatus) {
+    blockStatus(transmission.served.file, request).then(
+      (reply) => transmission.replies.post(ended, reply),
+      (error: unknown) => fail(transmission, request, ended, error),
+    );
+  } else carryOut(transmission, request, ended, perform(transmission.served.file, request));
+}
+
+/** Does what a request without data asks for. */
+function perform(file: VolumeFile, { type, flags, offset, length }: Request): Promise<void> {
+  const extent = { offset: Number(offset), length };
+  switch (type) {
+    case command.flush:
+      return file.sync();
+    case command.trim:
+      return file.trim(extent);
+    case command.cache:
+      return file.prefetch(extent);
+    case command.writeZeroes:
+      return file.writeZeroes(extent, { keepRoom: (flags & commandFlag.noHole) !== 0, onlyFast: (flags & commandFlag.fastZero) !== 0 });
+    default:
+      return Promise.reject(new TypeError(`no way to carry out NBD command ${type}`));
   }
-  owes(true);
+}
+
+/** Takes a WRITE's data off the socket; ends when the next request may be received. */
+async function serveWrite(transmission: Transmission, request: Request, ended: Taken): Promise<void> {
+  const { reader, served, agreed, owes } = transmission;
+  const refused = refuse(request, served, agreed);
+  let received = false;
   try {
+    owes(true);
     if (refused !== null) {
       await reader.discard(request.length);
-      return () => answer(transmission, request, refused);
-    }
-    if (request.length > pieceBytes) {
+      received = true;
+      answer(transmission, request, ended, refused);
+    } else if (request.length > pieceBytes) {
       const error = await receiveInPieces(transmission, request);
-      return () => answer(transmission, request, error);
+      received = true;
+      answer(transmission, request, ended, error);
+    } else {
+      const here = reader.take(request.length);
+      const data = here ?? buffers.take(request.length);
+      if (here === null) await reader.fill(data);
+      received = true;
+      const written = served.file.write(data, Number(request.offset)).finally(() => {
+        if (here === null) buffers.give(data);
+      });
+      carryOut(transmission, request, ended, written);
     }
-    const data = await reader.read(request.length);
-    return () => carryOut(transmission, request, () => served.file.write(data, Number(request.offset)));
   } finally {
     owes(false);
+    // Half a message: nothing of it is in flight any more.
+    if (!received) ended();
   }
 }
 
 /** Writes a long WRITE as it comes, so that it takes the memory of one piece; answers its error value. */
-async function receiveInPieces(transmission: Transmission, request: Request): Promise<number> {
+async function receiveInPieces(transmission: Transmission, request: Request): Promise<ErrorValue | 0> {
   const { reader, served, onFault } = transmission;
-  const piece = Buffer.allocUnsafe(pieceBytes);
+  const piece = buffers.take(pieceBytes);
   const start = Number(request.offset);
   for (let done = 0; done < request.length; done += pieceBytes) {
     const part = piece.subarray(0, Math.min(pieceBytes, request.length - done));
@@ -104,13 +143,9 @@ async function receiveInPieces(transmission: Transmission, request: Request): Pr
       return errorValueOf(error);
     }
   }
-  return syncIfAsked(transmission, request);
-}
-
-async function syncIfAsked({ served, onFault }: Transmission, request: Request): Promise<number> {
-  if ((request.flags & commandFlag.fua) === 0) return 0;
+  buffers.give(piece);
   try {
-    await served.file.sync();
+    if (hasFua(request)) await served.file.sync();
     return 0;
   } catch (error) {
     onFault(error, request);
@@ -118,69 +153,27 @@ async function syncIfAsked({ served, onFault }: Transmission, request: Request):
   }
 }
 
-async function carryOut(transmission: Transmission, request: Request, act: () => Promise<void>): Promise<void> {
-  let error: number;
-  try {
-    await act();
-    error = await syncIfAsked(transmission, request);
-  } catch (fault) {
-    transmission.onFault(fault, request);
-    error = errorValueOf(fault);
-  }
-  await answer(transmission, request, error);
+function hasFua({ flags }: Request): boolean {
+  return (flags & commandFlag.fua) !== 0;
 }
 
-function answer({ replies }: Transmission, request: Request, error: number): Promise<void> {
-  return replies.send(encodeSimpleReply(request.handle, error));
-}
-
-function perform(transmission: Transmission, request: Request): Promise<void> {
+/** Answers when `act`, and the sync that FUA asks for, have ended. */
+function carryOut(transmission: Transmission, request: Request, ended: Taken, act: Promise<void>): void {
   const { file } = transmission.served;
-  const extent = { offset: Number(request.offset), length: request.length };
-  switch (request.type) {
-    case command.read:
-      return request.length > pieceBytes ? readInPieces(transmission, request) : readWhole(transmission, request);
-    case command.flush:
-      return carryOut(transmission, request, () => file.sync());
-    case command.trim:
-      return carryOut(transmission, request, () => file.trim(extent));
-    case command.writeZeroes:
-      return carryOut(transmission, request, () => file.writeZeroes(extent, (request.flags & commandFlag.noHole) !== 0));
-    default:
-      return answer(transmission, request, errorValue.EINVAL);
-  }
+  const durable = hasFua(request) && request.type !== command.flush ? act.then(() => file.sync()) : act;
+  durable.then(
+    () => answer(transmission, request, ended, 0),
+    (error: unknown) => fail(transmission, request, ended, error),
+  );
 }
 
-async function readWhole(transmission: Transmission, request: Request): Promise<void> {
-  const data = Buffer.allocUnsafe(request.length);
-  try {
-    await transmission.served.file.read(data, Number(request.offset));
-  } catch (error) {
-    transmission.onFault(error, request);
-    return answer(transmission, request, errorValueOf(error));
-  }
-  return transmission.replies.send(encodeSimpleReply(request.handle, 0), data);
+function fail(transmission: Transmission, request: Request, ended: Taken, error: unknown): void {
+  const value = errorValueOf(error);
+  // That the file system has no fast way is an answer, not a fault.
+  if (value !== errorValue.ENOTSUP) transmission.onFault(error, request);
+  answer(transmission, request, ended, value);
 }
 
-/**
- * Reads a long READ piece by piece, so that it takes the memory of one. An error in the first piece is answered; one later
- * must end the connection, since the reply already said that there was none.
- */
-async function readInPieces({ served, replies, onFault }: Transmission, request: Request): Promise<void> {
-  const buffer = Buffer.allocUnsafe(pieceBytes);
-  const start = Number(request.offset);
-  await replies.sendInPieces(async (send) => {
-    for (let done = 0; done < request.length; done += pieceBytes) {
-      const part = buffer.subarray(0, Math.min(pieceBytes, request.length - done));
-      try {
-        await served.file.read(part, start + done);
-      } catch (error) {
-        onFault(error, request);
-        if (done === 0) return send(encodeSimpleReply(request.handle, errorValueOf(error)));
-        throw new ProtocolViolation('reading failed in the middle of a reply', { cause: error });
-      }
-      if (done === 0) await send(encodeSimpleReply(request.handle, 0), part);
-      else await send(part);
-    }
-  });
+function answer({ replies, agreed }: Transmission, request: Request, ended: Taken, error: ErrorValue | 0): void {
+  replies.post(ended, endOfReply(request, agreed.structuredReplies, error));
 }

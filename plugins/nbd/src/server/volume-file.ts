@@ -1,6 +1,7 @@
+import fs, { type Stats } from 'node:fs';
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { type Access, type Logger, VbsError } from '@vbs/core';
-import { type Extent, punchHole, zeroExtent } from '@vbs/core/posix';
+import { type Extent, extentAt, type KnownExtent, prefetch, punchHole, readCached, zeroExtent } from '@vbs/core/posix';
 
 /** Zeros are written, and large requests served, in pieces of this many bytes. */
 export const pieceBytes = 1024 * 1024;
@@ -41,10 +42,19 @@ export class VolumeFile {
   #unsynced = false;
   #syncing: Promise<void> | null = null;
   #syncFailure: Error | null = null;
+  /** What was last seen of data and holes; a change of the file makes it, and what is being looked up, worth nothing. */
+  #seen: KnownExtent | null = null;
+  #changes = 0;
+  #looking = false;
+  #sparse: boolean;
+  #canReadCached = true;
+  #inFlight = 0;
+  #quiet = (): void => undefined;
 
-  private constructor(path: string, inode: string, file: FileHandle, log: Logger) {
+  private constructor(path: string, facts: Stats, file: FileHandle, log: Logger) {
     this.path = path;
-    this.inode = inode;
+    this.inode = `${facts.dev}:${facts.ino}`;
+    this.#sparse = facts.blocks * 512 < facts.size;
     this.#file = file;
     this.#log = log;
   }
@@ -56,7 +66,7 @@ export class VolumeFile {
       const mode = (access === 'read-only' ? constants.O_RDONLY : constants.O_RDWR) | constants.O_NONBLOCK;
       const file = await open(path, mode);
       const facts = await file.stat();
-      if (facts.isFile()) return new VolumeFile(path, `${facts.dev}:${facts.ino}`, file, log);
+      if (facts.isFile()) return new VolumeFile(path, facts, file, log);
       await file.close();
     } catch (error) {
       throw openError(path, error as NodeJS.ErrnoException);
@@ -80,27 +90,95 @@ export class VolumeFile {
     }
   }
 
+  /** Some of it may be a hole: what has always been full until now has none. */
+  get mayHaveHoles(): boolean {
+    return this.#sparse;
+  }
+
+  /** The file was extended, by a hole or by data. */
+  grew(): void {
+    this.#sparse = true;
+    this.#forget();
+  }
+
+  /** Fills what of `target` can be had without waiting for a disk, and answers how many bytes that is. */
+  readCached(target: Buffer, offset: number): number {
+    if (!this.#canReadCached) return 0;
+    try {
+      return readCached(this.#file.fd, target, offset);
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      this.#canReadCached = false;
+      return 0;
+    }
+  }
+
   /** Fills `target` from `offset` on. */
   async read(target: Buffer, offset: number): Promise<void> {
-    let done = 0;
+    let done = this.readCached(target, offset);
     while (done < target.length) {
-      const { bytesRead } = await this.#file.read(target, done, target.length - done, offset + done);
-      if (bytesRead === 0) throw new Error(`${this.path} ends before byte ${offset + target.length}`);
-      done += bytesRead;
+      const at = done;
+      const count = await this.#moved((fd, ended) => fs.read(fd, target, at, target.length - at, offset + at, ended));
+      if (count === 0) throw new Error(`${this.path} ends before byte ${offset + target.length}`);
+      done += count;
     }
   }
 
   async write(bytes: Buffer, offset: number): Promise<void> {
-    let done = 0;
+    this.#forget();
     try {
-      while (done < bytes.length) {
-        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, offset + done);
-        done += bytesWritten;
+      for (let done = 0; done < bytes.length; ) {
+        const at = done;
+        done += await this.#moved((fd, ended) => fs.write(fd, bytes, at, bytes.length - at, offset + at, ended));
       }
     } finally {
       // Afterwards: a sync that began in the meantime may have missed it.
       this.#unsynced = true;
+      this.#forget();
     }
+  }
+
+  /** How many of the `length` bytes at `offset` are a hole; 0 for data. @throws the file ends before. */
+  async holeAt(offset: number, length: number): Promise<number> {
+    const seen = this.#seenAt(offset) ?? (await this.extentAt(offset));
+    return seen.hole ? Math.min(length, seen.offset + seen.length - offset) : 0;
+  }
+
+  /** Whether an extent was seen to be a hole, and nothing has changed since; where it was not seen, it may be by the next time. */
+  isSeenHole(offset: number, length: number): boolean {
+    const seen = this.#seenAt(offset);
+    if (seen === null) this.#lookAt(offset);
+    return seen?.hole === true && offset + length <= seen.offset + seen.length;
+  }
+
+  #seenAt(offset: number): KnownExtent | null {
+    const seen = this.#seen;
+    return seen !== null && offset >= seen.offset && offset < seen.offset + seen.length ? seen : null;
+  }
+
+  /** Looks without anybody waiting; one look at a time. */
+  #lookAt(offset: number): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    const ended = (): void => {
+      this.#looking = false;
+    };
+    // What cannot be looked at now, the read itself will tell of.
+    this.extentAt(offset).then(ended, ended);
+  }
+
+  /** Data or a hole, from `offset` on. @throws the file ends before. */
+  async extentAt(offset: number): Promise<KnownExtent> {
+    const changes = this.#changes;
+    const extent = await this.#hold(() => extentAt(this.#file.fd, offset));
+    if (extent === null) throw new Error(`${this.path} ends before byte ${offset + 1}`);
+    if (changes === this.#changes) this.#seen = extent;
+    return extent;
+  }
+
+  /** Has the kernel read an extent ahead. */
+  async prefetch(extent: Extent): Promise<void> {
+    if (extent.length > 0) await this.#hold(() => prefetch(this.#file.fd, extent));
   }
 
   /** Gives an extent's room back where the file system can; where not, it stays as it is: TRIM is a hint. */
@@ -108,10 +186,14 @@ export class VolumeFile {
     await this.#tryAllocate('punch a hole', punchHole, extent);
   }
 
-  /** Makes an extent read zeros; `keepRoom`: later writes into it cannot find the disk full. */
-  async writeZeroes(extent: Extent, keepRoom: boolean): Promise<void> {
-    if (await (keepRoom ? this.#tryAllocate('zero a range', zeroExtent, extent) : this.#tryAllocate('punch a hole', punchHole, extent)))
-      return;
+  /**
+   * Makes an extent read zeros. `keepRoom`: later writes into it cannot find the disk full.
+   * @throws an error with `code` EOPNOTSUPP: it is to be done `onlyFast`, and the zeros would have to be written.
+   */
+  async writeZeroes(extent: Extent, { keepRoom, onlyFast }: { readonly keepRoom: boolean; readonly onlyFast: boolean }): Promise<void> {
+    const fast = keepRoom ? this.#tryAllocate('zero a range', zeroExtent, extent) : this.#tryAllocate('punch a hole', punchHole, extent);
+    if (await fast) return;
+    if (onlyFast) throw Object.assign(new Error('zeros would have to be written'), { code: 'EOPNOTSUPP' });
     const end = extent.offset + extent.length;
     for (let at = extent.offset; at < end; at += pieceBytes) await this.write(zeros.subarray(0, Math.min(pieceBytes, end - at)), at);
   }
@@ -142,20 +224,56 @@ export class VolumeFile {
     }
   }
 
-  /** Syncs what was written and lets go of the file. */
+  /** Waits for what is in flight, syncs what was written and lets go of the file. */
   async close(): Promise<void> {
     try {
       await this.sync();
     } finally {
+      // A descriptor that is closed under a write may be another file's by then.
+      while (this.#inFlight > 0) {
+        await new Promise<void>((resolve) => {
+          this.#quiet = resolve;
+        });
+      }
       await this.#file.close();
+    }
+  }
+
+  #forget(): void {
+    this.#seen = null;
+    this.#changes += 1;
+  }
+
+  /** Bytes that a system call moved. By the descriptor's number: the FileHandle's own calls take three times as long. */
+  #moved(start: (fd: number, ended: (error: Error | null, count: number) => void) => void): Promise<number> {
+    return this.#hold(
+      () =>
+        new Promise((resolve, reject) => {
+          start(this.#file.fd, (error, count) => {
+            if (error === null) resolve(count);
+            else reject(error);
+          });
+        }),
+    );
+  }
+
+  async #hold<T>(act: () => Promise<T>): Promise<T> {
+    this.#inFlight += 1;
+    try {
+      return await act();
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#quiet();
     }
   }
 
   async #tryAllocate(what: string, act: (fd: number, extent: Extent) => Promise<void>, extent: Extent): Promise<boolean> {
     if (extent.length === 0) return true;
     if (this.#unsupported.has(what)) return false;
+    this.#sparse = true;
+    this.#forget();
     try {
-      await act(this.#file.fd, extent);
+      await this.#hold(() => act(this.#file.fd, extent));
       this.#unsynced = true;
       return true;
     } catch (error) {
@@ -165,6 +283,8 @@ export class VolumeFile {
       }
       this.#unsupported.add(what);
       return false;
+    } finally {
+      this.#forget();
     }
   }
 }

@@ -11,15 +11,17 @@ export class Window {
     this.#maxBytes = limits.maxBytes;
   }
 
-  /** Waits until there is room; a request larger than the whole window goes alone. */
-  async acquire(bytes: number): Promise<void> {
-    while (!this.#fits(bytes)) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+  /** Takes room if there is; a request larger than the whole window goes alone. */
+  tryAcquire(bytes: number): boolean {
+    if (this.#requests > 0 && (this.#requests >= this.#maxRequests || this.#bytes + bytes > this.#maxBytes)) return false;
     this.#requests += 1;
     this.#bytes += bytes;
+    return true;
+  }
+
+  /** Waits until there is room. */
+  async acquire(bytes: number): Promise<void> {
+    while (!this.tryAcquire(bytes)) await this.#change();
   }
 
   release(bytes: number): void {
@@ -30,8 +32,14 @@ export class Window {
     wake?.();
   }
 
-  #fits(bytes: number): boolean {
-    if (this.#requests === 0) return true;
-    return this.#requests < this.#maxRequests && this.#bytes + bytes <= this.#maxBytes;
+  /** Waits until nothing is in flight. */
+  async drained(): Promise<void> {
+    while (this.#requests > 0) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }
