@@ -72,6 +72,7 @@ export function openBackend(
     name,
     config: { directory },
     baseDirectory: '/',
+    stateDirectory: '/',
     machine: guarded ? standInMachine(guarded) : localMachine(directory),
     commands: {
       run: () => Promise.reject(new TypeError('the plugin has no commands')),
