@@ -5,7 +5,7 @@ import type { Size } from './size.js';
  * What create-volume takes.
  */
 export interface CreateVolumeRequest {
-  size: Size;
+  size?: Size;
   /**
    * Kept with the volume; never part of a name.
    */

@@ -21,7 +21,7 @@ export interface Problem {
    */
   detail: string;
   /**
-   * A URI of this occurrence.
+   * The id of the request, as in the log and in X-Request-Id.
    */
   instance?: string;
   /**
