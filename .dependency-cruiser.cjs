@@ -4,17 +4,20 @@
  */
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 
-const publicCore = '^core/dist/(index|di|posix/index)\\.js$';
+const publicCore = '^core/dist/(index|di|errors|posix/index)\\.js$';
 
 const room = (name) => `^core/dist/${name}/`;
 
 const packages = new Map();
-for (const folder of ['schemas', 'core', 'conformance', 'demo', 'server', 'cli', 'bench', ...subfolders('plugins')]) {
+for (const folder of JSON.parse(readFileSync('package.json', 'utf8')).workspaces.flatMap(expanded)) {
   if (existsSync(`${folder}/package.json`)) packages.set(folder, JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')));
 }
 
-function subfolders(parent) {
-  return readdirSync(parent).map((name) => `${parent}/${name}`);
+/** Any package of the workspace. */
+const anyPackage = `(?:${[...packages.keys()].join('|')})/`;
+
+function expanded(pattern) {
+  return pattern.endsWith('/*') ? readdirSync(pattern.slice(0, -2)).map((name) => pattern.replace('*', name)) : [pattern];
 }
 
 /** The cruiser does not see whether a package of the workspace is declared, since a link in node_modules makes each reachable. */
@@ -26,7 +29,7 @@ function declaredInWorkspace([folder, { dependencies, peerDependencies }]) {
     comment: `${folder}/package.json does not name the package.`,
     severity: 'error',
     from: { path: `^${folder}/dist/` },
-    to: { path: '^(schemas|core|conformance|demo|server|cli|bench|plugins/[^/]+)/', pathNot: reachable },
+    to: { path: `^${anyPackage}`, pathNot: reachable },
   };
 }
 
@@ -51,14 +54,14 @@ module.exports = {
       name: 'declared-dependencies',
       comment: 'A package imports only what its own package.json names: what the workspace happens to hold is not there at run time.',
       severity: 'error',
-      from: { path: '^(schemas|core|conformance|demo|server|cli|bench|plugins/[^/]+)/dist/' },
+      from: { path: `^${anyPackage}dist/` },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
     },
     {
       name: 'packages-by-name',
       comment: 'One package reaches another by its name, never by a path.',
       severity: 'error',
-      from: { path: '^((?:schemas|core|conformance|demo|server|cli|bench|plugins/[^/]+)/)' },
+      from: { path: `^(${anyPackage})` },
       to: { dependencyTypes: ['local'], pathNot: ['^$1', '(^|/)node_modules/'] },
     },
     {
@@ -80,6 +83,27 @@ module.exports = {
       severity: 'error',
       from: { path: '^conformance/dist/' },
       to: { path: '^(plugins|demo|server|cli|bench|test)/' },
+    },
+    {
+      name: 'server-imports-core-alone',
+      comment: 'A face parses, calls the core and formats. Plugins come to it by the configuration.',
+      severity: 'error',
+      from: { path: '^server/' },
+      to: { path: '^(plugins|conformance|demo|cli|bench|test)/' },
+    },
+    {
+      name: 'cli-imports-core-server-and-demo',
+      comment: 'The command line starts the server and the demonstration; plugins come to it by the configuration, by their names.',
+      severity: 'error',
+      from: { path: '^cli/' },
+      to: { path: '^(plugins|conformance|bench|test)/' },
+    },
+    {
+      name: 'nobody-imports-cli-or-bench',
+      comment: 'They are the ends: programs that nothing builds upon.',
+      severity: 'error',
+      from: { path: '^(?!test/)([^/]+)/' },
+      to: { path: '^(cli|bench)/', pathNot: '^$1/' },
     },
     {
       name: 'core-by-its-exports',

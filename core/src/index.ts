@@ -1,4 +1,5 @@
 export type { Attachment, Operation, Pool, Snapshot, Volume } from '@vbs/schemas';
+export { checkConfiguration } from './check-configuration.js';
 export type { CommandRunner, CommandSet, CommandValues } from './command/command-set.js';
 export * from './config/index.js';
 export * from './contract/index.js';
