@@ -1,0 +1,59 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  /** The measurements to run, by name; all when it is empty. */
+  readonly only: readonly string[];
+  readonly quick: boolean;
+  /** Where the report goes as JSON. */
+  readonly json: string | null;
+  /** Whether docs/performance.md is rewritten. */
+  readonly write: boolean;
+  /** Where volumes, databases and images lie while they are measured. */
+  readonly directory: string;
+  readonly help: boolean;
+}
+
+/** The command line was wrong. */
+export class UsageError extends Error {}
+
+/** @throws UsageError: an option is unknown, or names no measurement. */
+export function readOptions(args: readonly string[], names: readonly string[]): BenchOptions {
+  const { only = [], quick = false, json, write = false, directory = tmpdir(), help = false } = parse(args);
+  const unknown = only.filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new UsageError(`--only ${unknown.join(', ')}: there are ${names.join(', ')}`);
+  if (write && only.length > 0) throw new UsageError('--write wants the rows of one whole run: leave --only out');
+  return { only, quick, json: json ?? null, write, directory: path.resolve(directory), help };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string', multiple: true },
+        quick: { type: 'boolean' },
+        json: { type: 'string' },
+        write: { type: 'boolean' },
+        directory: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+export function usage(measurements: readonly { readonly name: string; readonly title: string }[]): string {
+  return `npm run bench -- [--only NAME]... [--quick] [--json FILE] [--write] [--directory DIR]
+
+  --only NAME      runs one measurement; may be given again
+  --quick          few and short runs, to see that everything works
+  --json FILE      writes every number to FILE
+  --write          rewrites the results in docs/performance.md
+  --directory DIR  where volumes and databases lie meanwhile; the system's folder for temporary files unless told
+
+${measurements.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join('\n')}
+`;
+}
