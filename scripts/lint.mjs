@@ -2,24 +2,14 @@
  * Holds the house style (biome) and the dependency rules (dependency-cruiser over what was emitted, since it cannot read the
  * sources of TypeScript 7). Exits 1 when either finds something, or when there was nothing to look at.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './setup/run.mjs';
+import { packageFolders } from './workspace.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folders = [
-  'schemas',
-  'core',
-  'conformance',
-  'demo',
-  'server',
-  'cli',
-  'bench',
-  ...readdirSync(join(root, 'plugins')).map((name) => `plugins/${name}`),
-  'test',
-];
-const emitted = folders.map((folder) => `${folder}/dist`);
+const emitted = [...packageFolders(root), 'test'].map((folder) => `${folder}/dist`);
 
 let failed = false;
 function fault(text) {

@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageFolders } from '../workspace.mjs';
 import { run } from './run.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** Builds every project, and removes what was emitted from sources that are gone: a deleted test would go on running. */
+/** Builds every project, without what was emitted from sources that are gone: a deleted test would go on running. */
 export async function build(root) {
-  for (const [source, output] of projects(root)) removeOrphans(source, output);
+  removeStaleOutputs(root);
   const { ok, ended } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b'], {
     cwd: root,
     timeLimitMs: 10 * 60_000,
@@ -13,12 +14,15 @@ export async function build(root) {
   if (!ok) throw new SetupError(`the build failed (${ended}); the errors stand above.`);
 }
 
+/** Removes from every project's output what has no source any more. */
+export function removeStaleOutputs(root) {
+  for (const [source, output] of projects(root)) removeOrphans(source, output);
+}
+
 /** Source and output folder of every project. */
 function projects(root) {
-  const plugins = join(root, 'plugins');
-  const packages = ['schemas', 'core', 'conformance', 'demo', ...readdirSync(plugins).map((name) => `plugins/${name}`)];
   return [
-    ...packages.map((folder) => [join(root, folder, 'src'), join(root, folder, 'dist')]),
+    ...packageFolders(root).map((folder) => [join(root, folder, 'src'), join(root, folder, 'dist')]),
     [join(root, 'test'), join(root, 'test/dist')],
   ];
 }

@@ -42,10 +42,8 @@ const messages = document
   .filter((message) => message !== undefined);
 
 test('errors › every quoted message is one that the sources have', async (t) => {
-  const paths = [
-    ...(await filesBelow('core/src', (path) => path.endsWith('.ts'))),
-    ...(await filesBelow('plugins', (path) => path.endsWith('.ts'))),
-  ];
+  const folders = ['core/src', 'plugins', 'server/src', 'cli/src'];
+  const paths = (await Promise.all(folders.map((folder) => filesBelow(folder, (path) => path.endsWith('.ts'))))).flat();
   const sources = (await Promise.all(paths.map(readDocument))).join('\n');
   t.true(messages.length > 30, 'the tables of causes were read');
   const unknown = messages.filter((message) =>

@@ -12,11 +12,17 @@ test('links › the pages that everybody starts from are there', (t) => {
     'CONTRIBUTING.md',
     'core/README.md',
     'docs/architecture.md',
+    'docs/cli.md',
+    'docs/configuration.md',
     'docs/decisions/README.md',
     'docs/errors.md',
     'docs/integrators.md',
     'docs/limitations.md',
+    'docs/operators.md',
+    'docs/performance.md',
     'docs/plugin-authors.md',
+    'docs/rest.md',
+    'docs/safety.md',
   ];
   t.deepEqual(
     wanted.filter((path) => !documents.includes(path)),

@@ -1,0 +1,98 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ContractKind, instancesOf, type Plugin, readConfiguration, validateInstanceConfig } from '@vbs/core';
+import { loadPlugins } from '@vbs/core/internal/plugin/load-plugins.js';
+import test from 'ava';
+import { type Block, blocksOf, filesBelow, readDocument, root } from './markdown.js';
+
+const document = await readDocument('docs/configuration.md');
+const examples = blocksOf(document).filter(({ info: [language, role] }) => language === 'yaml' && role === 'example');
+const plugins = (await readdir(join(root, 'plugins'))).sort();
+
+/** The names of all keys that a schema has, at any depth. */
+function keyNames(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = 'properties' in value && typeof value.properties === 'object' ? Object.keys(value.properties ?? {}) : [];
+  return [...own, ...Object.entries(value).flatMap(([key, item]) => (key === 'examples' || key === 'default' ? [] : keyNames(item)))];
+}
+
+/** The rows of the page's tables of keys, by the last name of the key's path. */
+const told = new Map(
+  [...document.matchAll(/^\| `(?:[^`|]+\.)?([^`.|]+)` \| ([^|]*) \| ([^|]*) \| `(?:[^|]|\\\|)*` \| (.*) \|$/gm)].map((match) => [
+    match[1] ?? '',
+    match,
+  ]),
+);
+
+for (const file of [
+  'schemas/configuration.schema.json',
+  ...(await filesBelow('plugins', (path) => /^plugins\/[^/]+\/[^/]+\.schema\.json$/.test(path))),
+]) {
+  test(`configuration › every key of ${file} has a row with what it takes, a default, an example and a description`, async (t) => {
+    const names = new Set(keyNames(JSON.parse(await readFile(join(root, file), 'utf8'))));
+    // What a secret is has a table of its own, and its rows where a key takes one or a text.
+    t.true(names.size > 0);
+    t.deepEqual(
+      [...names].filter((name) => !told.has(name)),
+      [],
+    );
+  });
+}
+
+test('configuration › every plugin that publishes a schema has a section', async (t) => {
+  for (const plugin of plugins) {
+    const schemas = (await readdir(join(root, 'plugins', plugin))).filter((name) => name.endsWith('.schema.json'));
+    for (const schema of schemas) {
+      const { title } = JSON.parse(await readFile(join(root, 'plugins', plugin, schema), 'utf8')) as { readonly title: string };
+      t.true(document.includes(`: ${title}\n`), `${plugin}/${schema}`);
+    }
+  }
+});
+
+/** A file's configuration, and what is wrong with the plugins' own keys in it. @throws CONFIG_INVALID, PLUGIN_INVALID */
+async function faultsOf(directory: string, { text }: Block) {
+  const file = join(directory, 'vbs.yaml');
+  await writeFile(file, text);
+  const configuration = await readConfiguration(file);
+  const loaded = await loadPlugins(configuration.plugins, root);
+  return instancesOf(configuration).flatMap((instance) => {
+    const provider = providerOf(loaded.get(instance.plugin), instance.path);
+    return provider === undefined
+      ? [{ path: instance.path, message: 'no provider' }]
+      : validateInstanceConfig(provider.configSchema, instance).faults;
+  });
+}
+
+function providerOf(plugin: Plugin | undefined, path: string): { readonly configSchema: object } | undefined {
+  const kinds: readonly (readonly [string, ContractKind])[] = [
+    ['/backends/', 'volumeBackend'],
+    ['/exporters/', 'targetExporter'],
+    ['/initiators/', 'initiator'],
+    ['/hypervisor', 'hypervisor'],
+    ['/resolvers/', 'cloudResolver'],
+  ];
+  const kind = kinds.find(([part]) => path.includes(part))?.[1];
+  return kind === undefined ? undefined : plugin?.provides[kind];
+}
+
+test('configuration › there are whole examples', (t) => {
+  t.true(examples.length >= 3);
+});
+
+for (const example of examples) {
+  test(`configuration › the example ${example.info[2]} is legal, with the keys of its plugins`, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'vbs-example-'));
+    t.teardown(() => rm(directory, { recursive: true, force: true }));
+    t.deepEqual(await faultsOf(directory, example), []);
+  });
+}
+
+test('configuration › what the test of the examples asks finds a misspelt key', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'vbs-example-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const [first] = examples;
+  if (first === undefined) return t.fail();
+  const wrong = { ...first, text: first.text.replace('directory:', 'directroy:') };
+  t.true((await faultsOf(directory, wrong)).some(({ path }) => path.endsWith('/directroy')));
+});
