@@ -7,7 +7,7 @@ import { run, withTools } from './tools.js';
 const test = withTools('fio');
 
 function fio(uri: string, ...given: readonly string[]): readonly string[] {
-  return ['--name=job', '--ioengine=nbd', `--uri=${uri}`, '--output-format=json', '--randseed=7', ...given];
+  return ['--name=job', '--ioengine=nbd', `--uri=${uri}`, '--output-format=json', '--randseed=7', '--verify_state_save=0', ...given];
 }
 
 async function errorsOf(given: readonly string[]): Promise<readonly number[]> {
