@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { open as openFile, truncate } from 'node:fs/promises';
+import { open as openFile, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ExportRequest } from '@vbs/core';
@@ -241,23 +241,27 @@ tgtd.test(`revokeAccess › one who stopped in the middle of a login, past the a
   await exporter.deleteExport(call(), { exportId });
 });
 
+/** The processes of tgtd whose socket is in this folder. */
+async function tgtdsOf(folder: string): Promise<number[]> {
+  const { stdout } = await run('pgrep', ['-x', 'tgtd']).catch(() => ({ stdout: '' }));
+  const pids = stdout
+    .trim()
+    .split('\n')
+    .filter((pid) => pid !== '');
+  const environments = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')));
+  return pids.filter((_, index) => environments[index]?.includes(`TGT_IPC_SOCKET=${folder}/`)).map(Number);
+}
+
 tgtd.test(`an own tgtd › outlives the exporter, is found again, and is started anew when it died${tgtd.why}`, async (t) => {
   const fixture = await makeFixture(t);
   const port = await freePort();
   const config = { daemon: 'own', portal: `127.0.0.1:${port}`, chap: false, ioThreads: 2 } as const;
   const folder = join(fixture.directory, 'own');
-  const first = await openTgt(folder, config);
-  const find = async () => {
-    const { stdout } = await run('pgrep', ['-f', `tgtd -f .*portal=127.0.0.1:${port}`]).catch(() => ({ stdout: '' }));
-    return stdout
-      .trim()
-      .split('\n')
-      .filter((pid) => pid !== '')
-      .map(Number);
-  };
+  const find = () => tgtdsOf(folder);
   t.teardown(async () => {
     for (const pid of await find()) process.kill(pid, 'SIGKILL');
   });
+  const first = await openTgt(folder, config);
   const request = { ...(await fixture.request()), address: first.traits.addresses?.first ?? 0 };
   await first.contract.createExport(call(), request);
   const [pid] = await find();
@@ -283,11 +287,10 @@ tgtd.test(`an own tgtd › whose port is taken is refused, and does not run on w
   const fixture = await makeFixture(t);
   const taken = { daemon: 'own', portal: `127.0.0.1:${fixture.daemon.port}` } as const;
   const folder = join(fixture.directory, 'own');
+  t.teardown(async () => {
+    for (const pid of await tgtdsOf(folder)) process.kill(pid, 'SIGKILL');
+  });
   await t.throwsAsync(openTgt(folder, taken), { code: 'RESOURCE_EXHAUSTED', message: /could not listen/ });
-  const { stdout } = await run('pgrep', ['-x', 'tgtd']).catch(() => ({ stdout: '' }));
-  for (const pid of stdout.trim().split('\n')) {
-    const { stdout: words } = await run('cat', [`/proc/${pid}/environ`]).catch(() => ({ stdout: '' }));
-    t.false(words.includes(folder), `tgtd ${pid} runs on`);
-  }
+  t.deepEqual(await tgtdsOf(folder), [], 'it runs on without its portal');
   await t.throwsAsync(openTgt(folder, { daemon: 'own', portal: 'vs1.example.org:3260' }), { code: 'CONFIG_INVALID' });
 });
