@@ -8,7 +8,9 @@ import type { Database } from './metadata/database/open-database.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import type { OperationRecord } from './metadata/operations.js';
 import { workflowObserver } from './observer.js';
+import { attachmentCredentials } from './operations/attachment-credentials.js';
 import { BlockStore } from './operations/block-store.js';
+import type { ChapSecrets } from './operations/chap-secrets.js';
 import { EventFeed } from './operations/event-feed.js';
 import { Housekeeper } from './operations/housekeeper.js';
 import { Instances } from './operations/instances.js';
@@ -41,6 +43,7 @@ export interface Parts {
   readonly overrides: StoreOverrides;
   readonly database: Database;
   readonly delegates: Delegates;
+  readonly chap: ChapSecrets;
   readonly process: ProcessEntry;
 }
 
@@ -81,7 +84,7 @@ async function beginWork(container: Container): Promise<void> {
   container.resolve(tokens.housekeeper).start();
 }
 
-function registerParts(container: Container, { services, overrides, database, delegates, process }: Parts): void {
+function registerParts(container: Container, { services, overrides, database, delegates, chap, process }: Parts): void {
   container.register(tokens.clock, { useValue: services.clock });
   container.register(tokens.newId, { useValue: services.newId });
   container.register(tokens.logger, { useValue: services.logger });
@@ -90,6 +93,7 @@ function registerParts(container: Container, { services, overrides, database, de
   container.register(tokens.placement, { useValue: services.placement });
   container.register(tokens.database, { useValue: database });
   container.register(tokens.delegates, { useValue: delegates });
+  container.register(tokens.chap, { useValue: chap });
   container.register(tokens.process, { useValue: process });
   container.register(tokens.times, { useValue: { ...defaultTimes, ...overrides.times } });
   container.register(tokens.closed, { useValue: new AbortController() });
@@ -103,7 +107,9 @@ function registerCore(container: Container): void {
     useFactory: (from) => new OtherProcesses(from.resolve(tokens.metadata), from.resolve(tokens.lease), isKnownDead),
   });
   container.register(tokens.instances, { useFactory: (from) => new Instances(from.resolve(tokens.delegates)) });
-  container.register(tokens.workflows, { useFactory: (from) => createWorkflows(from.resolve(tokens.instances)) });
+  container.register(tokens.workflows, {
+    useFactory: (from) => createWorkflows(from.resolve(tokens.instances), from.resolve(tokens.chap)),
+  });
   container.register(tokens.engine, {
     useFactory: (from) => {
       const clock = from.resolve(tokens.clock);
@@ -215,6 +221,12 @@ function registerCore(container: Container): void {
         reconciler: from.resolve(tokens.reconciler),
         poolEpochs: from.resolve(tokens.poolEpochs),
         now: () => clock.now(),
+        log: from.resolve(tokens.logger),
+        attachmentCredentials: (attachmentId) =>
+          attachmentCredentials(
+            { store: from.resolve(tokens.metadata), instances: from.resolve(tokens.instances), chap: from.resolve(tokens.chap) },
+            attachmentId,
+          ),
         recover: (due) => recovery.scan(due),
         beginWork: () => beginWork(container),
         close: () => closeOnce(container),

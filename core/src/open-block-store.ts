@@ -11,6 +11,7 @@ import { openDatabase } from './metadata/database/open-database.js';
 import { knownPools, rememberPool, storeId } from './metadata/database/store-identity.js';
 import { migrations } from './metadata/migrations/index.js';
 import type { BlockStore } from './operations/block-store.js';
+import { ChapSecrets, openChapSecrets } from './operations/chap-secrets.js';
 import { defaultPlacement } from './operations/placement.js';
 import type { Plugin } from './plugin/define-plugin.js';
 import { loadPlugins } from './plugin/load-plugins.js';
@@ -79,11 +80,17 @@ async function openParts(
   await database.transaction(async (trx) => {
     for (const pool of delegates.openedBackends) await rememberPool(trx, pool);
   });
+  const usesChap = [...delegates.volumeServers.values()].some(({ exporters }) =>
+    [...exporters.values()].some(({ capabilities }) => capabilities.has('chap')),
+  );
+  const { masterKey, stateDirectory } = configuration;
+  const chap = usesChap ? await openChapSecrets(masterKey, { stateDirectory, database }) : new ChapSecrets(null);
   const composed = compose({
     services,
     overrides,
     database,
     delegates,
+    chap,
     process: { id: randomUUID(), identity: JSON.stringify(await ownIdentity()), endpoint: services.endpoint },
   });
   undo.push(() => composed.close());

@@ -3,6 +3,7 @@ import { token } from './di.js';
 import type { Machines } from './machine/machines.js';
 import type { Observer } from './observer.js';
 import type { BlockStore } from './operations/block-store.js';
+import type { ChapSecrets } from './operations/chap-secrets.js';
 import type { EventFeed } from './operations/event-feed.js';
 import type { Housekeeper } from './operations/housekeeper.js';
 import type { Instances } from './operations/instances.js';
@@ -22,6 +23,7 @@ export const tokens = {
   placement: token<Placement>('placement'),
   observer: token<Observer>('observer'),
   delegates: token<Delegates>('delegates'),
+  chap: token<ChapSecrets>('chap-secrets'),
   closed: token<AbortController>('closed'),
   instances: token<Instances>('instances'),
   workflows: token<Workflows>('workflows'),

@@ -20,6 +20,7 @@ export const schemas = {
   configuration: load('configuration'),
   createSnapshotRequest: load('create-snapshot-request'),
   createVolumeRequest: load('create-volume-request'),
+  credentials: load('credentials'),
   detachVolumeRequest: load('detach-volume-request'),
   event: load('event'),
   extendVolumeRequest: load('extend-volume-request'),

@@ -17,6 +17,7 @@ import { clientErrorHandler } from './problems/client-error.js';
 import { fromFramework } from './problems/framework-error.js';
 import { closing } from './problems/refusal.js';
 import { writeProblem } from './problems/write-problem.js';
+import { requireLegalHeaders } from './requests/header-lines.js';
 import { acceptJson } from './requests/json-body.js';
 import { KnownPaths } from './requests/known-paths.js';
 import { requestIdOf } from './requests/request-id.js';
@@ -88,9 +89,14 @@ export async function buildServer(options: ServerOptions): Promise<BuiltServer> 
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(commonHeaders).header('x-request-id', request.id);
     if (isClosing) throw closing();
+    requireLegalHeaders(request);
     checkHost(request);
     if (request.is404) paths.refuse(request, reply);
     else done();
+  });
+  // Of a route that has no such file.
+  app.setNotFoundHandler((request) => {
+    throw paths.notFound(request.url.split('?')[0] ?? '');
   });
   app.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');

@@ -13,7 +13,7 @@ const execute = promisify(execFile);
  * document), `continued` (goes on from the prelude) or `check` (is only compiled). A block of `yaml NAME` is a file in the folder in
  * which the programs run. `text output` is what the program before it prints.
  */
-const documents = ['README.md', 'core/README.md', 'docs/integrators.md', 'docs/plugin-authors.md'];
+const documents = ['README.md', 'core/README.md', 'server/README.md', 'docs/integrators.md', 'docs/plugin-authors.md', 'docs/rest.md'];
 
 interface Example {
   readonly title: string;

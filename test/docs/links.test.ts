@@ -47,6 +47,24 @@ for (const document of documents) {
   });
 }
 
+/** The documents that a document links to, by their paths from the root. */
+async function linkedFrom(document: string): Promise<readonly string[]> {
+  const paths = linksOf(await readDocument(document)).map((link) => decodeURIComponent(link.split('#')[0] ?? ''));
+  return paths.map((path) => join(dirname(document), path)).filter((path) => documents.includes(path));
+}
+
+test('links › every guide, every decision and the README of every package is reached from README.md', async (t) => {
+  const reached = new Set(['README.md']);
+  // A set tells what is added while it is gone through.
+  for (const document of reached) for (const path of await linkedFrom(document)) reached.add(path);
+  const wanted = documents.filter((path) => path.startsWith('docs/') || /^[^/]+\/README\.md$/.test(path) || !path.includes('/'));
+  t.true(wanted.length > 20);
+  t.deepEqual(
+    wanted.filter((path) => !reached.has(path)),
+    [],
+  );
+});
+
 test('links › the index of decisions names every record', async (t) => {
   const records = documents.filter((path) => /^docs\/decisions\/\d{4}-/.test(path)).map((path) => path.slice('docs/decisions/'.length));
   const named = new Set(linksOf(await readDocument('docs/decisions/README.md')));

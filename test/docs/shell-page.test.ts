@@ -60,6 +60,7 @@ test('a line … is also no line', meets, 'a\n…\nz', 'a\nz', true);
 test('a last line … is whatever follows', meets, 'a\n…', 'a\nb\nc', true);
 test('after a line … the rest counts', meets, 'a\n…\nz', 'a\nb\nc', false);
 test('any time, and any port', meets, '2026-01-02T03:04:05.678Z 127.0.0.1:1', '2027-11-12T13:14:15Z 127.0.0.1:10809', true);
+test('any time of a table', meets, 'at 2026-01-02 03:04:05Z', 'at 2027-11-12 13:14:15Z', true);
 test('columns may be wider', meets, 'ID   STATE', 'ID         STATE', true);
 test('JSON in another layout', meets, '{\n  "a": [1, 2],\n  "b c": "d  e"\n}', '{"a":[1,2],"b c":"d  e"}', true);
 test('JSON of another value is refused', meets, '{ "a": 1 }', '{"a":2}', false);

@@ -74,12 +74,15 @@ function plain(text: string): string {
   return [...before, ...(json === -1 ? [] : [tight])].join('\n').trim();
 }
 
+/** As in JSON, and as in tables. */
+const time = String.raw`\d{4}-\d\d-\d\d[T ][\d:.]+Z`;
+
 const places = new RegExp(
   [
     `(?<id>${idPattern.source})`,
     String.raw`(?<lines>(?<=^|\n)…(?:\n|$))`,
     '(?<any>…)',
-    String.raw`(?<time>\d{4}-\d\d-\d\dT[\d:.]+Z)`,
+    `(?<time>${time})`,
     `(?<address>${address.source})`,
     '(?<blanks> {2,})',
   ].join('|'),
@@ -101,7 +104,7 @@ function placePattern(text: string, groups: Readonly<Record<string, string | und
   if (groups.id !== undefined) return idGroup(text, ids, names);
   if (groups.lines !== undefined) return String.raw`(?:[^\n]*(?:\n|$))*?`;
   if (groups.any !== undefined) return String.raw`[^\n]*?`;
-  if (groups.time !== undefined) return String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
+  if (groups.time !== undefined) return time;
   return groups.address === undefined ? ' {2,}' : address.source;
 }
 

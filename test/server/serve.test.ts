@@ -108,6 +108,18 @@ test('serve › only the operator, by the socket, is told of files of the machin
   t.deepEqual(faultsOf(JSON.parse(local.text)), ['/srv/pool is not there: mount it']);
 });
 
+test('safety E5 › passwords are told to the operator alone, by the socket', async (t) => {
+  const { socket, call } = await newService(t);
+  const { body: volume } = await call('POST', '/v1/volumes', { body: { size: MiB } });
+  const { body: attachment } = await call('POST', `/v1/volumes/${volume.id}/attachments`, {
+    body: { vmmHost: 'sandbox', vmId: 'vm1', device: 'xvdb' },
+  });
+  const path = `/v1/attachments/${attachment.id}/credentials`;
+  t.like((await call('POST', path)).body, { status: 403, code: 'PERMISSION_DENIED' });
+  // NBD asks for no password.
+  t.like(JSON.parse((await over({ socketPath: String(socket) }, 'POST', path)).text), { status: 501, code: 'UNSUPPORTED' });
+});
+
 test('serve › close answers what is in flight, ends streams, and takes nothing new', async (t) => {
   const held = gate();
   const begun = gate();

@@ -11,10 +11,14 @@ export const serveCommand: CommandSpec = {
   description: [
     'Opens the store of the configuration, or the embedded default of the data directory, and serves it over HTTP and over the Unix socket vbs.sock of its state directory, by which other commands find it. One line on standard output says that it is ready and where; the log goes to standard error, as JSON lines.',
     'SIGTERM or SIGINT ends it: it takes no new work, answers what is in flight, closes what lives in the process, and exits 0 within 15 seconds; a second signal ends it at once. Attachments are put back at the next start.',
-    'There is no authentication yet: whoever reaches its port may do everything. It listens on 127.0.0.1 unless --host says otherwise.',
+    'Nobody is asked who he is: whoever reaches its port may do everything. It listens on 127.0.0.1 unless --host says otherwise.',
   ],
   options: [
     { flags: '--host <address>', text: 'Where it listens.', usually: '127.0.0.1' },
+    {
+      flags: '--allow-host <name>',
+      text: 'A further name by which it may be asked (the Host of a request), such as that of a proxy; several with commas.',
+    },
     { flags: '--port <port>', text: 'The TCP port; 0 is any that is free.', parse: parseNumber(0, 65_535), usually: String(defaultPort) },
     {
       flags: '--socket <path>',
@@ -45,6 +49,7 @@ export const serveCommand: CommandSpec = {
       host: invocation.text('host') ?? '127.0.0.1',
       port: invocation.number('port') ?? defaultPort,
       level: invocation.text('logLevel') ?? 'info',
+      ...given('hosts', invocation.text('allowHost')?.split(',')),
       ...given('socket', invocation.text('socket')),
     });
     return undefined;

@@ -14,13 +14,15 @@ const closeLimitMs = 15_000;
 
 export interface ServerOptions {
   readonly host: string;
+  /** Further names by which it may be asked. */
+  readonly hosts?: readonly string[];
   readonly port: number;
   readonly level: string;
   readonly socket?: string;
 }
 
 /** Serves until it is interrupted, then closes in order. @throws FAILED_PRECONDITION: another server has the store. */
-export async function runServer(context: Context, { host, port, level, socket }: ServerOptions): Promise<void> {
+export async function runServer(context: Context, { host, port, level, socket, hosts }: ServerOptions): Promise<void> {
   const { settings, signal } = context;
   if (settings.endpoint !== undefined)
     throw failure('INVALID_ARGUMENT', 'serve makes a server and asks none: leave --endpoint and VBS_ENDPOINT out', {
@@ -49,6 +51,7 @@ export async function runServer(context: Context, { host, port, level, socket }:
       host,
       port,
       socket: socket === undefined ? usual : resolve(socket),
+      hosts: hosts ?? [],
       log,
     });
     await lock.describe(`the server with pid ${process.pid} at ${server.url}`);

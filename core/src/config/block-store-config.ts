@@ -57,6 +57,8 @@ export interface BlockStoreConfig<Ps extends readonly (string | Plugin)[] = read
     | { readonly client: 'pg'; readonly connection: string | Secret | SecretReference };
   /** Where this machine's locks and guards lie; the folder of the SQLite file unless told, needed with PostgreSQL. */
   readonly stateDirectory?: string;
+  /** What the CHAP passwords of exports are derived from, at least 32 characters; drawn into the state directory unless told. */
+  readonly masterKey?: Secret | SecretReference;
   readonly plugins: Ps;
   readonly volumeServers?: Readonly<
     Record<

@@ -8,6 +8,8 @@ export interface Configuration {
   /** Where this machine's locks, guards and records of long-running commands lie; mode 0700. The folder of the SQLite file unless told. */
   readonly stateDirectory: string;
   readonly database: DatabaseConfiguration;
+  /** What the CHAP passwords of exports are derived from; null: the file `master.key` of the state directory (safety E5). */
+  readonly masterKey: Secret | null;
   readonly plugins: readonly (string | Plugin)[];
   readonly volumeServers: Readonly<Record<string, VolumeServerConfiguration>>;
   readonly vmmNodes: Readonly<Record<string, VmmNodeConfiguration>>;
@@ -19,7 +21,20 @@ export type DatabaseConfiguration =
   | { readonly client: 'pg'; readonly connection: string | Secret };
 
 /** `local`, the default, or another machine. */
-export type MachineConfiguration = 'local' | { readonly ssh: { readonly host: string } };
+export type MachineConfiguration = 'local' | { readonly ssh: SshMachineConfiguration };
+
+/** How OpenSSH reaches a machine; what is not here stands in ssh's own configuration. */
+export interface SshMachineConfiguration {
+  /** As ssh takes it, such as `vs1` or `admin@vs1`. */
+  readonly host: string;
+  /** ssh's configuration file in place of the user's and the system's; absolute once it was read. */
+  readonly configFile?: string;
+  /**
+   * The folder on that machine for guards and records; its file system must survive a boot. `/var/lib/vbs` for root and
+   * `.local/state/vbs` in the home of others unless told. Every process that changes something there must use the same.
+   */
+  readonly stateDirectory?: string;
+}
 
 export interface VolumeServerConfiguration {
   readonly machine: MachineConfiguration;

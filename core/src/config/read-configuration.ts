@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { isSecret } from '../contract/secret.js';
+import { isSecret, type Secret } from '../contract/secret.js';
 import type { Plugin } from '../plugin/define-plugin.js';
 import type {
   Configuration,
@@ -39,6 +39,7 @@ function asPlainText(value: unknown): unknown {
   return {
     ...value,
     ...(Array.isArray(plugins) ? { plugins: plugins.map((plugin: unknown) => (isPluginValue(plugin) ? 'a plugin' : plugin)) } : {}),
+    ...(isSecret(value.masterKey) ? { masterKey: { env: 'given' } } : {}),
     ...(isPlainObject(value.database) ? { database: Object.fromEntries(database) } : {}),
   };
 }
@@ -64,6 +65,20 @@ function readStateDirectory(value: unknown, database: DatabaseConfiguration, sou
   return sources.baseDirectory;
 }
 
+/** As many characters as 128 bits have in hex. */
+const shortestMasterKey = 32;
+
+async function readMasterKey(value: unknown, sources: SecretSources): Promise<Secret | null> {
+  const path = '/masterKey';
+  if (value === undefined) return null;
+  const key = await resolveSecrets(value, path, sources);
+  // The schema tells of everything else.
+  if (!isSecret(key)) return null;
+  if (key.reveal().length < shortestMasterKey && !sources.faults.some((fault) => fault.path === path))
+    sources.faults.push({ path, message: `must have at least ${shortestMasterKey} characters: draw one with openssl rand -hex 32` });
+  return key;
+}
+
 function readPlugins(value: unknown, baseDirectory: string): readonly (string | Plugin)[] {
   const given: readonly unknown[] = Array.isArray(value) ? value : [];
   return given.map((plugin) => {
@@ -73,9 +88,19 @@ function readPlugins(value: unknown, baseDirectory: string): readonly (string | 
   });
 }
 
-function readMachine(value: unknown): MachineConfiguration {
-  const host = own(own(value, 'ssh'), 'host');
-  return host === undefined ? 'local' : { ssh: { host: String(host) } };
+function readMachine(value: unknown, baseDirectory: string): MachineConfiguration {
+  const ssh = own(value, 'ssh');
+  const host = own(ssh, 'host');
+  if (host === undefined) return 'local';
+  const configFile = own(ssh, 'configFile');
+  const stateDirectory = own(ssh, 'stateDirectory');
+  return {
+    ssh: {
+      host: String(host),
+      ...(typeof configFile === 'string' ? { configFile: resolve(baseDirectory, configFile) } : {}),
+      ...(typeof stateDirectory === 'string' ? { stateDirectory } : {}),
+    },
+  };
 }
 
 /** The core's own levels are plain maps: what an instance of a class holds would be passed over. */
@@ -106,7 +131,7 @@ async function readServer(server: string, value: unknown, sources: SecretSources
     );
   };
   return {
-    machine: readMachine(own(value, 'machine')),
+    machine: readMachine(own(value, 'machine'), sources.baseDirectory),
     backends: await instances('backends', 'volumeBackend'),
     exporters: await instances('exporters', 'targetExporter'),
   };
@@ -118,7 +143,7 @@ async function readNode(node: string, value: unknown, sources: SecretSources): P
   const initiators = pointer(path, 'initiators');
   requirePlain(own(value, 'hypervisor'), pointer(path, 'hypervisor'), sources);
   return {
-    machine: readMachine(own(value, 'machine')),
+    machine: readMachine(own(value, 'machine'), sources.baseDirectory),
     hostnames: Array.isArray(hostnames) ? hostnames.map(String) : [],
     initiators: await readMap(own(value, 'initiators'), initiators, sources, (name, item) =>
       readInstance(item, 'initiator', { name: `${node}/${name}`, path: pointer(initiators, name) }, sources),
@@ -144,6 +169,7 @@ async function assemble(value: unknown, sources: SecretSources): Promise<Configu
     baseDirectory: sources.baseDirectory,
     stateDirectory: readStateDirectory(own(value, 'stateDirectory'), database, sources),
     database,
+    masterKey: await readMasterKey(own(value, 'masterKey'), sources),
     plugins: readPlugins(own(value, 'plugins'), sources.baseDirectory),
     volumeServers: await readMap(own(value, 'volumeServers'), '/volumeServers', sources, (name, item) => readServer(name, item, sources)),
     vmmNodes: await readMap(own(value, 'vmmNodes'), '/vmmNodes', sources, (name, item) => readNode(name, item, sources)),

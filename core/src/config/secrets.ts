@@ -24,7 +24,8 @@ function isReference(value: unknown): value is { readonly env: string } | { read
   );
 }
 
-async function readSecretFile(path: string): Promise<{ readonly text: string } | { readonly fault: string }> {
+/** The text of a secret's file, or what is wrong with it. @throws the error of the system call: it is missing, or may not be read. */
+export async function readSecretFile(path: string): Promise<{ readonly text: string } | { readonly fault: string }> {
   // Without O_NONBLOCK the open of a named pipe would wait for its writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

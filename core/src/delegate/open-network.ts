@@ -10,8 +10,7 @@ export function networkFaults(
   path: string,
 ): readonly ConfigurationFault[] {
   if (openNetwork || !ownedHere || traits.reach === 'loopback') return [];
-  // chap counts once the core derives its secrets and passes them (safety E5).
-  if (capabilities.has('acl') || capabilities.has('tls')) return [];
-  const message = `${name} has neither acl nor tls: whoever reaches it could write to every volume. Configure one of them, let it listen on loopback alone, or say openNetwork: true if nobody else can reach its network`;
+  if (capabilities.has('acl') || capabilities.has('chap') || capabilities.has('tls')) return [];
+  const message = `${name} has neither acl, chap nor tls: whoever reaches it could write to every volume. Configure one of them, let it listen on loopback alone, or say openNetwork: true if nobody else can reach its network`;
   return [{ path, message }];
 }

@@ -29,3 +29,12 @@ export async function withFileErrors<T>(path: string, doing: string, act: () => 
     throw fileError(error, path, doing);
   }
 }
+
+/** As {@link withFileErrors}, for what is done at once. */
+export function withFileErrorsNow<T>(path: string, doing: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw fileError(error, path, doing);
+  }
+}

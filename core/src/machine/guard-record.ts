@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { VbsError } from '../errors.js';
 import { isRunning, listMarked, listProcesses, type ProcessStat, readProcessStat } from './proc.js';
 import type { ProcessIdentity } from './process-identity.js';
 import { guardVariable } from './tool-environment.js';
-import { writeWhole } from './write-whole.js';
 
 /** A tool that runs, or ran, under a guard. */
 export interface GuardedTool {
@@ -22,10 +23,10 @@ export interface GuardRecord {
 }
 
 /** The record, undefined if there was none ever. @throws FAILED_PRECONDITION: the file is damaged. */
-export async function readGuardRecord(path: string, resource: string): Promise<GuardRecord | undefined> {
+export function readGuardRecord(path: string, resource: string): GuardRecord | undefined {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -40,8 +41,48 @@ export async function readGuardRecord(path: string, resource: string): Promise<G
   );
 }
 
-export function writeGuardRecord(path: string, record: GuardRecord): Promise<void> {
-  return writeWhole(path, `${JSON.stringify(record)}\n`, 0o600);
+/** What the kernel writes at once, all or nothing where the process is killed: a page. */
+const pageBytes = 4_096;
+
+/**
+ * Writes the record so that another process finds the old one or the new, also when this one is killed. A new one gets its name when it is
+ * whole; one that is there is overwritten, since each file that is given up makes the next files slow to make (ext4 looks at every inode
+ * that was freed in the last seconds). Nothing is synced: it is about processes of this boot, and whoever loses power loses them all.
+ */
+export function writeGuardRecord(path: string, record: GuardRecord): void {
+  const bytes = Buffer.from(JSON.stringify(record));
+  if (!overwritten(path, bytes)) replace(path, bytes);
+}
+
+/** Answers false, and does nothing, where there is no file or one write does not do. */
+function overwritten(path: string, bytes: Buffer): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_WRONLY);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  try {
+    const padded = Buffer.alloc(Math.max(bytes.length, fstatSync(fd).size), ' ');
+    if (padded.length > pageBytes) return false;
+    bytes.copy(padded);
+    if (writeSync(fd, padded, 0, padded.length, 0) === padded.length) return true;
+    throw new Error(`a write of ${padded.length} bytes was cut`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function replace(path: string, bytes: Buffer): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }
 
 function parse(text: string): GuardRecord | undefined {

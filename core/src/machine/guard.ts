@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Call } from '../contract/call.js';
 import { VbsError } from '../errors.js';
 import { tryLock, unlock } from '../posix/index.js';
 import { endProcess } from './end-process.js';
-import { withFileErrors } from './file-errors.js';
+import { withFileErrorsNow } from './file-errors.js';
 import { type GuardedTool, type GuardRecord, leftoversOf, readGuardRecord, runningToolsOf, writeGuardRecord } from './guard-record.js';
 import { isRunning, type ProcessStat, readProcessStat } from './proc.js';
 import { ownIdentity, type ProcessIdentity } from './process-identity.js';
@@ -40,10 +40,15 @@ export interface SettleOptions {
  * The guards of a machine (safety B1): a lock for each resource that is held until the tool under it has ended, also when this process
  * died, and that refuses whoever comes with an epoch lower than the last one seen.
  *
- * `<resource>.lock` bears the lock and is never replaced; `<resource>.json` beside it is the record, replaced whole by rename, so that no
- * crash leaves half of it. A record that is damaged all the same refuses every command, since the epoch it held is not known;
- * only {@link settle} writes it anew, since recovery comes with an epoch that the store has just raised. A tool may close the
- * inherited file (sudo and LVM do): the record's pid and token then show that it still runs.
+ * `<resource>.lock` bears the lock and is never replaced; `<resource>.json` beside it is the record, written so that no process that is
+ * killed leaves half of it. A record that is damaged all the same refuses every command, since the epoch it held is not known; only
+ * {@link settle} writes it anew, since recovery comes with an epoch that the store has just raised. A power cut may leave half of it,
+ * since nothing is synced here: it ends everything that a guard is against, so the lock bears the boot in which a record was last
+ * written, and a damaged one of an earlier boot counts as none. A tool may close the inherited file (sudo and LVM do): the record's pid
+ * and token then show that it still runs.
+ *
+ * These small files are touched at once, not through Node's threads: the kernel does it in memory in a few microseconds, while a turn
+ * through the threads costs many times that, a dozen of them for each act, and waits behind whatever a slow disk keeps there.
  */
 export class Guards {
   readonly #folder: string;
@@ -76,9 +81,8 @@ export class Guards {
     const deadline = performance.now() + limitMs;
     const path = this.#path(resource);
     const self = await this.#ownIdentity();
-    await withFileErrors(this.#folder, 'make', () => mkdir(this.#folder, { recursive: true, mode: 0o700 }));
     const endLeftovers = async (): Promise<readonly ProcessStat[]> => {
-      const record = await readRepairable(path, resource);
+      const record = readRepairable(path, resource);
       if (record === undefined) return [];
       refuseLowerEpoch(call, resource, record);
       const left = await leftoversOf(record, self.bootId);
@@ -88,16 +92,16 @@ export class Guards {
       return leftoversOf(record, self.bootId);
     };
     const wait = { signal: call.signal, limitMs };
-    const file = await waitUntil(async () => {
+    const fd = await waitUntil(async () => {
       await endLeftovers();
       return this.#tryOpen(path);
     }, wait);
-    if (file === undefined) throw stillRuns(resource, await endLeftovers());
-    await using hold = new Hold(file, path, call.epoch, self);
+    if (fd === undefined) throw stillRuns(resource, await endLeftovers());
+    await using hold = new Hold(fd, path, call.epoch, self);
     const none = async (): Promise<true | undefined> => ((await endLeftovers()).length === 0 ? true : undefined);
     const settled = await waitUntil(none, { ...wait, limitMs: deadline - performance.now() });
     if (settled === undefined) throw stillRuns(resource, await endLeftovers());
-    await hold.write([]);
+    hold.write([]);
   }
 
   async #take(call: Call, resource: string, waitMs: number): Promise<Hold> {
@@ -105,12 +109,12 @@ export class Guards {
     const deadline = performance.now() + waitMs;
     const wait = { signal: call.signal, limitMs: waitMs };
     const self = await this.#ownIdentity();
-    await withFileErrors(this.#folder, 'make', () => mkdir(this.#folder, { recursive: true, mode: 0o700 }));
-    const file = call.signal.aborted ? undefined : await waitUntil(() => this.#tryOpen(path), wait);
-    if (file === undefined) throw notFree(call, resource, []);
-    const hold = new Hold(file, path, call.epoch, self);
+    const fd = call.signal.aborted ? undefined : await waitUntil(() => this.#tryOpen(path), wait);
+    if (fd === undefined) throw notFree(call, resource, []);
+    const hold = new Hold(fd, path, call.epoch, self);
     try {
-      const record = await readGuardRecord(`${path}.json`, resource);
+      const record = readUnlessOfEarlierBoot(path, resource, fd, self.bootId);
+      hold.marked = record?.holder.bootId === self.bootId;
       if (record !== undefined) refuseLowerEpoch(call, resource, record);
       if (record !== undefined) {
         // Of its own tools this process knows every pid; looking for others' takes a walk through /proc.
@@ -121,7 +125,7 @@ export class Guards {
         if (free === undefined) throw notFree(call, resource, await left());
       }
       if (call.signal.aborted) throw notFree(call, resource, []);
-      if (record?.epoch !== call.epoch || !isSame(record.holder, self)) await hold.write([]);
+      if (record?.epoch !== call.epoch || !isSame(record.holder, self)) hold.write([]);
       return hold;
     } catch (error) {
       await hold[Symbol.asyncDispose]();
@@ -130,15 +134,27 @@ export class Guards {
   }
 
   /** The lock's file, locked; undefined while another holds it. */
-  async #tryOpen(path: string): Promise<FileHandle | undefined> {
-    const file = await withFileErrors(`${path}.lock`, 'open', () => open(`${path}.lock`, 'a', 0o600));
+  #tryOpen(path: string): number | undefined {
+    const lock = `${path}.lock`;
+    const fd = withFileErrorsNow(lock, 'open', () => this.#open(lock));
     let locked = false;
     try {
       // An operator may have removed the file between our opening and locking it: the lock would be of a file that nobody finds.
-      locked = tryLock(file.fd, 'exclusive') && (await isSameFile(file, `${path}.lock`));
-      return locked ? file : undefined;
+      locked = tryLock(fd, 'exclusive') && isSameFile(fd, lock);
+      return locked ? fd : undefined;
     } finally {
-      if (!locked) await file.close();
+      if (!locked) closeSync(fd);
+    }
+  }
+
+  #open(lock: string): number {
+    const open = (): number => openSync(lock, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      return open();
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      withFileErrorsNow(this.#folder, 'make', () => mkdirSync(this.#folder, { recursive: true, mode: 0o700 }));
+      return open();
     }
   }
 
@@ -154,34 +170,32 @@ export class Guards {
 
 class Hold implements GuardHold, AsyncDisposable {
   open = true;
+  /** The lock bears this boot: a record was written in it. */
+  marked = false;
   readonly #running = new Set<string>();
   #tools: readonly GuardedTool[] = [];
-  #written: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly file: FileHandle,
+    readonly fd: number,
     private readonly path: string,
     readonly epoch: number,
     private readonly self: ProcessIdentity,
   ) {}
 
-  get fd(): number {
-    return this.file.fd;
-  }
-
-  async write(tools: readonly GuardedTool[]): Promise<void> {
+  write(tools: readonly GuardedTool[]): void {
+    const record = `${this.path}.json`;
+    withFileErrorsNow(record, 'write', () => {
+      if (!this.marked) writeSync(this.fd, this.self.bootId, 0);
+      this.marked = true;
+      writeGuardRecord(record, { epoch: this.epoch, holder: this.self, tools });
+    });
     this.#tools = tools;
-    const path = `${this.path}.json`;
-    const write = (): Promise<void> => writeGuardRecord(path, { epoch: this.epoch, holder: this.self, tools: this.#tools });
-    // One after the other, so that the last one to be renamed is the newest.
-    this.#written = this.#written.then(write, write);
-    await withFileErrors(path, 'write', () => this.#written);
   }
 
   async announce(): Promise<Readonly<Record<string, string>>> {
     const token = randomBytes(16).toString('hex');
     const alive = this.#tools.filter(({ process }) => process === undefined || isRunning(process));
-    await this.write([...alive, { token }]);
+    this.write([...alive, { token }]);
     this.#running.add(token);
     return { [guardVariable]: token };
   }
@@ -190,9 +204,7 @@ class Hold implements GuardHold, AsyncDisposable {
     const token = environment[guardVariable];
     const stat = readProcessStat(pid);
     const others = this.#tools.filter((tool) => tool.token !== token);
-    await this.write(
-      token === undefined || stat === undefined ? others : [...others, { token, process: { pid, startTime: stat.startTime } }],
-    );
+    this.write(token === undefined || stat === undefined ? others : [...others, { token, process: { pid, startTime: stat.startTime } }]);
   }
 
   ended(environment: Readonly<Record<string, string>>): void {
@@ -202,17 +214,15 @@ class Hold implements GuardHold, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.open = false;
     // Unlocked for every process that has the file: a daemon that the tool has left behind must not hold the guard.
-    if (this.#running.size === 0) unlock(this.file.fd);
-    await this.file.close();
+    if (this.#running.size === 0) unlock(this.fd);
+    closeSync(this.fd);
   }
 }
 
-async function isSameFile(file: FileHandle, path: string): Promise<boolean> {
-  const opened = await file.stat();
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+/** Of a file that was just opened: the kernel answers from memory. */
+function isSameFile(fd: number, path: string): boolean {
+  const opened = fstatSync(fd);
+  const found = statSync(path, { throwIfNoEntry: false });
   return found?.ino === opened.ino && found.dev === opened.dev;
 }
 
@@ -220,11 +230,27 @@ function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return a.pid === b.pid && a.startTime === b.startTime && a.bootId === b.bootId;
 }
 
-async function readRepairable(path: string, resource: string): Promise<GuardRecord | undefined> {
+/** The record; none where a power cut left a damaged one, whose lock was last marked in an earlier boot. */
+function readUnlessOfEarlierBoot(path: string, resource: string, lock: number, bootId: string): GuardRecord | undefined {
   try {
-    return await readGuardRecord(`${path}.json`, resource);
+    return readGuardRecord(`${path}.json`, resource);
   } catch (error) {
-    if (error instanceof VbsError && error.code === 'FAILED_PRECONDITION') return undefined;
+    const marked = Buffer.alloc(bootId.length);
+    const length = readSync(lock, marked, 0, marked.length, 0);
+    if (!isDamaged(error) || marked.toString('latin1', 0, length) === bootId) throw error;
+    return undefined;
+  }
+}
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof VbsError && error.code === 'FAILED_PRECONDITION';
+}
+
+function readRepairable(path: string, resource: string): GuardRecord | undefined {
+  try {
+    return readGuardRecord(`${path}.json`, resource);
+  } catch (error) {
+    if (isDamaged(error)) return undefined;
     throw error;
   }
 }

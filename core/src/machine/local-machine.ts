@@ -1,10 +1,11 @@
 import type { Call, Logger } from '../contract/call.js';
-import { isSecret, type Secret } from '../contract/secret.js';
+import type { Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import { Guards } from './guard.js';
 import { LongRunningCommands } from './long-running.js';
 import type { Argument, LocalMachine, LongRunning, RunOptions, RunResult, StartOptions } from './machine.js';
 import { readBootId } from './process-identity.js';
+import { requireArguments } from './require-arguments.js';
 import { runProcess } from './run-process.js';
 import { Slots } from './slots.js';
 import { isPath, listNames, nearestFolder, readSmallFile, requireAbsolute, writeSmallFile } from './small-files.js';
@@ -103,15 +104,4 @@ class ExecaLocalMachine implements LocalMachine {
   async settle(call: Call, resource: string): Promise<void> {
     await this.#guards.settle(call, resource, { leftovers: 'wait' });
   }
-}
-
-function requireArguments(command: readonly [string, ...Argument[]]): void {
-  command.forEach((word, index) => {
-    const text: unknown = isSecret(word) ? word.reveal() : word;
-    if (typeof text !== 'string') throw new TypeError(`Argument ${index} of ${command[0]} is no text.`);
-    if (!text.includes('\0') && (index > 0 || text !== '')) return;
-    throw new VbsError('INVALID_ARGUMENT', `Argument ${index} of a command is empty or holds a NUL, which no command can take.`, {
-      context: { field: `command.${index}` },
-    });
-  });
 }

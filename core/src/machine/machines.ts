@@ -1,8 +1,8 @@
 import type { MachineConfiguration } from '../config/configuration.js';
 import type { Logger } from '../contract/call.js';
-import { VbsError } from '../errors.js';
 import { createLocalMachine } from './local-machine.js';
 import type { LocalMachine, Machine } from './machine.js';
+import { createSshMachine, type SshMachine } from './ssh/ssh-machine.js';
 
 /** Gives the machine that a volume server or a VMM node is configured with; a service that an embedder may replace. */
 export interface Machines {
@@ -10,11 +10,17 @@ export interface Machines {
   machine(configuration: MachineConfiguration): Machine;
 }
 
-/** The default: the machine of this process, one for all that are configured `local`, so that its limits hold for them together. */
+/**
+ * The default: one machine for all that are configured alike, so that its limits hold for them together. Another machine is connected to
+ * at its first call.
+ */
 export class DefaultMachines implements Machines {
   readonly local: LocalMachine;
+  readonly #options: { readonly stateDirectory: string; readonly log: Logger };
+  readonly #others = new Map<string, SshMachine>();
 
   constructor(options: { readonly stateDirectory: string; readonly log: Logger }) {
+    this.#options = options;
     this.local = createLocalMachine({ name: 'local', ...options });
   }
 
@@ -22,7 +28,15 @@ export class DefaultMachines implements Machines {
   machine(configuration: MachineConfiguration): Machine;
   machine(configuration: MachineConfiguration): Machine {
     if (configuration === 'local') return this.local;
-    const fault = `The machine "ssh: ${configuration.ssh.host}" cannot be used: this version runs tools on the local machine only, so leave "machine" out.`;
-    throw new VbsError('CONFIG_INVALID', fault, { context: { faults: [fault] } });
+    const { host, configFile = '', stateDirectory = '' } = configuration.ssh;
+    const key = JSON.stringify([host, configFile, stateDirectory]);
+    const machine = this.#others.get(key) ?? createSshMachine({ ...this.#options, configuration: configuration.ssh });
+    this.#others.set(key, machine);
+    return machine;
+  }
+
+  /** Ends the kept connections to other machines; they would otherwise end when they were unused for a minute, or with this process. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#others.values()].map((machine) => machine.close()));
   }
 }

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Access, DeviceSource } from '../contract/connection.js';
+import type { Access, ConnectionInfo, DeviceSource } from '../contract/connection.js';
 import { Table } from './table.js';
 
 export const attachmentStates = ['attaching', 'attached', 'detaching', 'detached'] as const;
@@ -35,7 +35,39 @@ export interface AttachmentRecord {
 
 export const attachments = new Table<AttachmentRecord>('attachments', ['source']);
 
+/** Named one by one, they are looked up in an index: what a volume's long history has ended is not read. */
+const liveStates = attachmentStates.filter((state) => state !== 'detached');
+
 /** The attachments that hold a volume. */
 export function liveAttachments(db: Knex, volumeId: string): Promise<AttachmentRecord[]> {
-  return attachments.list(db, (query) => query.where({ volume_id: volumeId }).whereNot('state', 'detached'));
+  return attachments.list(db, (query) => query.where({ volume_id: volumeId }).whereIn('state', liveStates));
+}
+
+/** The attachment that holds a slot of a VM; null when it is free. */
+export async function attachmentInSlot(
+  db: Knex,
+  { node, vmKey, slot }: Pick<AttachmentRecord, 'node' | 'vmKey' | 'slot'>,
+): Promise<AttachmentRecord | null> {
+  // As a text, not as a bound value: only so is it the condition of the partial index on slots, which is then used.
+  const [holder] = await attachments.list(db, (query) => query.where({ node, vm_key: vmKey, slot }).whereRaw("state <> 'detached'"));
+  return holder ?? null;
+}
+
+/** An attachment with the connection of its export, null where that is not live or was not made yet. */
+export interface ConnectedAttachment extends AttachmentRecord {
+  readonly connection: ConnectionInfo | null;
+}
+
+const connected = new Table<ConnectedAttachment>('attachments', ['source', 'connection']);
+
+/** The live attachments of these volumes with their connections, oldest first, in one query. */
+export async function connectedAttachments(db: Knex, volumeIds: readonly string[]): Promise<ConnectedAttachment[]> {
+  const rows: Record<string, unknown>[] = await connected
+    .query(db)
+    .leftJoin('exports', (join) => join.on('exports.id', 'attachments.export_id').andOnVal('exports.state', 'live'))
+    .orderBy('attachments.seq')
+    .whereIn('attachments.volume_id', volumeIds)
+    .whereIn('attachments.state', liveStates)
+    .select('attachments.*', 'exports.connection');
+  return rows.map((row) => connected.toRecord(row));
 }

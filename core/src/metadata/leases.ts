@@ -21,7 +21,9 @@ export interface LeaseConflict {
 
 /** Who holds what an operation needs; null when all of it is free. */
 export async function findLeaseConflict(trx: Knex.Transaction, leases: LeaseSet): Promise<LeaseConflict | null> {
-  const held: LeaseRow[] = await trx('leases').whereIn('resource_id', inOrder(leases)).orderBy('resource_id');
+  const ids = inOrder(leases);
+  if (ids.length === 0) return null;
+  const held: LeaseRow[] = await trx('leases').whereIn('resource_id', ids).orderBy('resource_id');
   const conflict = held.find((lease) => lease.mode === 'exclusive' || leases[lease.resource_id] === 'exclusive');
   return conflict === undefined ? null : { resourceId: conflict.resource_id, operationId: conflict.operation_id };
 }

@@ -3,8 +3,8 @@ import { fromJournalText, toJournalText } from './json.js';
 
 type Row = Record<string, unknown>;
 
-const toColumn = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const toField = (column: string): string => column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const toColumn = remembering((field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+const toField = remembering((column) => column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
 
 /** The rows of one table as records: columns in snake_case become fields in camelCase, the named JSON fields become plain data. */
 export class Table<R extends { readonly id: string }> {
@@ -38,19 +38,31 @@ export class Table<R extends { readonly id: string }> {
     return row;
   }
 
-  async insert(trx: Knex.Transaction, record: Omit<R, 'seq'>): Promise<void> {
-    await trx(this.#name).insert(this.#toRow(record as unknown as Partial<R>));
+  /** Answers the record as it is now. */
+  async insert(trx: Knex.Transaction, record: Omit<R, 'seq'>): Promise<R> {
+    const [row]: Row[] = await trx(this.#name)
+      .insert(this.#toRow(record as unknown as Partial<R>))
+      .returning('*');
+    if (row === undefined) throw new TypeError(`an insert into ${this.#name} answered nothing`);
+    return this.toRecord(row);
   }
 
-  /** Changes fields of one record. */
-  async update(trx: Knex.Transaction, id: string, patch: Partial<R>): Promise<void> {
-    await trx(this.#name).where({ id }).update(this.#toRow(patch));
+  /** Changes fields of one record. Answers it as it is now; null when there is none. */
+  update(trx: Knex.Transaction, id: string, patch: Partial<R>): Promise<R | null> {
+    return this.updateIf(trx, id, (query) => query, patch);
   }
 
-  /** Changes fields of the record where the condition holds too. Answers whether it did. */
-  async updateIf(trx: Knex.Transaction, id: string, condition: Partial<R>, patch: Partial<R>): Promise<boolean> {
-    const changed: number = await trx(this.#name).where({ id }).where(this.#toRow(condition)).update(this.#toRow(patch));
-    return changed === 1;
+  /** Changes fields of one record where the condition holds too. Answers it as it is now; null where it did not. */
+  async updateIf(
+    trx: Knex.Transaction,
+    id: string,
+    condition: Partial<R> | ((query: Knex.QueryBuilder) => Knex.QueryBuilder),
+    patch: Partial<R>,
+  ): Promise<R | null> {
+    const query = trx(this.#name).where({ id });
+    const narrowed = typeof condition === 'function' ? condition(query) : query.where(this.#toRow(condition));
+    const [row]: Row[] = await narrowed.update(this.#toRow(patch)).returning('*');
+    return row === undefined ? null : this.toRecord(row);
   }
 
   async delete(trx: Knex.Transaction, id: string): Promise<void> {
@@ -67,4 +79,14 @@ export class Table<R extends { readonly id: string }> {
     const rows: Row[] = await condition(db(this.#name)).orderBy('seq');
     return rows.map((row) => this.toRecord(row));
   }
+}
+
+/** The names are few, and each row asks for all of its table's. */
+function remembering(convert: (name: string) => string): (name: string) => string {
+  const known = new Map<string, string>();
+  return (name) => {
+    const found = known.get(name) ?? convert(name);
+    known.set(name, found);
+    return found;
+  };
 }

@@ -2,13 +2,13 @@ import { VbsError } from '../errors.js';
 import { attachments } from '../metadata/attachments.js';
 import { exportsTable } from '../metadata/exports.js';
 import type { StoreTransaction } from '../metadata/metadata-store.js';
-import { volumes } from '../metadata/volumes.js';
 import type { ReadStep } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { type AttachmentOutput, type AttachmentPath, AttachmentSteps } from './attachment-steps.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import type { Instances } from './instances.js';
-import { changeAttachment, changeVolume, endAttachment, settleVolume } from './transitions.js';
-import { viewAttachments } from './views.js';
+import { changeAttachment, changeVolume, changeVolumeUnlessError, endAttachment, settleVolume } from './transitions.js';
+import { viewAttachment } from './views.js';
 
 /** A cloud instance as it was resolved when the attach began. */
 export interface ResolvedInstance {
@@ -25,8 +25,8 @@ export interface AttachVolumeParams {
 }
 
 /** attach-volume: back until the disk is in the VM, forward from then on; an instance that moved meanwhile takes it back. */
-export function attachVolumeWorkflow(instances: Instances): Workflow<AttachVolumeParams, AttachmentOutput> {
-  const steps = new AttachmentSteps(instances);
+export function attachVolumeWorkflow(instances: Instances, chap: ChapSecrets): Workflow<AttachVolumeParams, AttachmentOutput> {
+  const steps = new AttachmentSteps(instances, chap);
   const pathOf = ({ path }: AttachVolumeParams): AttachmentPath => path;
 
   const compareInstance = (instance: ResolvedInstance): ReadStep<AttachVolumeParams, AttachmentOutput> => ({
@@ -79,12 +79,9 @@ export async function succeedAttached(
   const change = { tx, operationId };
   if (connection === undefined || source === undefined) throw new TypeError('an attach ended without a connection or source');
   await keepWhatWasMade(tx, path, { connection });
-  await changeAttachment(change, path.attachmentId, { state: 'attached', source, bootId });
-  const volume = await volumes.get(tx.trx, path.volume.id);
-  if (volume?.state !== 'error') await changeVolume(change, path.volume.id, { state: 'in-use' });
-  const record = await attachments.get(tx.trx, path.attachmentId);
-  const [view] = record === null ? [] : await viewAttachments(tx.trx, [record]);
-  return view ?? null;
+  const record = await changeAttachment(change, path.attachmentId, { state: 'attached', source, bootId });
+  await changeVolumeUnlessError(change, path.volume.id, 'in-use');
+  return record === null ? null : viewAttachment({ ...record, connection });
 }
 
 async function keepWhatWasMade(

@@ -1,5 +1,5 @@
 import type { Call } from '../contract/call.js';
-import type { Access, ConnectionInfo, DeviceSource } from '../contract/connection.js';
+import type { Access, ChapCredentials, ConnectionInfo, DeviceSource } from '../contract/connection.js';
 import { isSecret } from '../contract/secret.js';
 import type { ExportRequest } from '../contract/target-exporter.js';
 import type { BackendVolume } from '../contract/volume-backend.js';
@@ -8,6 +8,7 @@ import { serialOf } from '../model/ids.js';
 import { PendingEffect } from '../workflow/fenced.js';
 import type { ChangeStep, Check } from '../workflow/step.js';
 import type { GuardedResource } from '../workflow/workflow.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import type { Instances } from './instances.js';
 import { removalStep } from './removal-step.js';
 
@@ -50,9 +51,11 @@ type Steps<P> = ChangeStep<P, AttachmentOutput>;
 /** The steps between a volume and a VM's slot, in either direction, for operations whose params lead to an {@link AttachmentPath}. */
 export class AttachmentSteps {
   readonly #instances: Instances;
+  readonly #chap: ChapSecrets;
 
-  constructor(instances: Instances) {
+  constructor(instances: Instances, chap: ChapSecrets) {
     this.#instances = instances;
+    this.#chap = chap;
   }
 
   instanceNames({ exporter, node, initiator }: AttachmentPath): string[] {
@@ -66,7 +69,8 @@ export class AttachmentSteps {
     ];
   }
 
-  exportRequest({ exportId, volume, access, address, initiators }: AttachmentPath): ExportRequest {
+  exportRequest(path: AttachmentPath): ExportRequest {
+    const { exportId, volume, access, address, initiators } = path;
     return {
       exportId,
       volume,
@@ -74,6 +78,7 @@ export class AttachmentSteps {
       serial: serialOf(volume.id),
       ...(address === null ? {} : { address }),
       ...(initiators === null ? {} : { initiators }),
+      ...this.#credentials(path),
     };
   }
 
@@ -129,8 +134,10 @@ export class AttachmentSteps {
       name: 'connect',
       changes: true,
       do: async ({ call, params, output }) => {
-        const { attachmentId, node, volume, access } = pathOf(params);
-        const request = { attachmentId, connection: required(output.connection, 'connection'), sizeBytes: volume.sizeBytes, access };
+        const path = pathOf(params);
+        const { attachmentId, node, volume, access } = path;
+        const connection = { ...required(output.connection, 'connection'), ...this.#credentials(path) };
+        const request = { attachmentId, connection, sizeBytes: volume.sizeBytes, access };
         const { devicePath } = await this.#initiator(node, initiator).connect(call, request);
         return { source: { kind: 'block', path: devicePath } };
       },
@@ -151,8 +158,9 @@ export class AttachmentSteps {
       name: 'attach-device',
       changes: true,
       do: async ({ call, params, output }) => {
-        const { attachmentId, node, vmKey, slot, access, volume } = pathOf(params);
-        const source = required(output.source, 'source');
+        const path = pathOf(params);
+        const { attachmentId, node, vmKey, slot, access, volume } = path;
+        const source = this.#sourceWithCredentials(path, required(output.source, 'source'));
         await this.#hypervisor(node).attachDevice(call, {
           attachmentId,
           vm: vmKey,
@@ -233,6 +241,16 @@ export class AttachmentSteps {
       check: async () => 'absent',
       undo: 'irreversible',
     };
+  }
+
+  /** What an exporter's chap, and whoever connects to it, is given at each call, and the journal never sees (safety E5). */
+  #credentials({ exporter, exportId }: AttachmentPath): { readonly chap?: ChapCredentials } {
+    return this.#instances.exporter(exporter).capabilities.has('chap') ? { chap: this.#chap.of(exportId) } : {};
+  }
+
+  #sourceWithCredentials(path: AttachmentPath, source: DeviceSource): DeviceSource {
+    if (source.kind === 'block') return source;
+    return { kind: 'connection', connection: { ...source.connection, ...this.#credentials(path) } };
   }
 
   async #detach(call: Call, { attachmentId, node, vmKey, slot }: AttachmentPath, source: DeviceSource): Promise<void> {

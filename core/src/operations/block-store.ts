@@ -1,4 +1,6 @@
 import type { Attachment, Operation, Pool, Snapshot, Volume } from '@vbs/schemas';
+import type { Logger } from '../contract/call.js';
+import type { ChapCredentials } from '../contract/connection.js';
 import { type ListedRoute, listRoutes } from '../delegate/routes.js';
 import { VbsError } from '../errors.js';
 import { type Activity, countActivity } from '../metadata/activity.js';
@@ -15,7 +17,9 @@ import { type OperationPlan, ResourceBusy } from '../workflow/journal.js';
 import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { planAdoptOrphan } from './adopt-orphan.js';
+import type { GivenCredentials } from './attachment-credentials.js';
 import { type CallOptions, journalOptions, waitOptions } from './call-options.js';
+import { checkInstances } from './check-instances.js';
 import { describePools } from './describe-pools.js';
 import type { EventFeed } from './event-feed.js';
 import { firstCall } from './first-call.js';
@@ -44,6 +48,8 @@ export interface BlockStoreServices {
   readonly reconciler: Reconciler;
   readonly poolEpochs: PoolEpochs;
   readonly now: () => number;
+  readonly log: Logger;
+  readonly attachmentCredentials: (attachmentId: string) => Promise<GivenCredentials>;
   /** Looks for operations that are due; those that are named even if they are not. */
   readonly recover: (operationIds: readonly string[]) => Promise<void>;
   /** Begins what a store that only reads does not do: recovery, and the restoring of attachments. */
@@ -262,6 +268,19 @@ export class BlockStore implements AsyncDisposable {
     return listRoutes(this.#services.plan.instances.delegates);
   }
 
+  /**
+   * The CHAP user and password of a live attachment's export, for whoever connects to it by itself (safety E5). That they were given
+   * out is logged.
+   * @throws NOT_FOUND. FAILED_PRECONDITION: the attachment is detached. UNSUPPORTED: its exporter has no chap.
+   */
+  async attachmentCredentials(attachmentId: string): Promise<ChapCredentials> {
+    this.#requireOpen();
+    const { attachmentCredentials, log } = this.#services;
+    const { exportId, credentials } = await attachmentCredentials(requireId('attachment', attachmentId, 'attachmentId'));
+    log.info({ attachmentId, exportId }, 'the credentials of an attachment were given out');
+    return credentials;
+  }
+
   /** What every backend's pool has and may do, asked now; one that does not answer says why. */
   describePools(): Promise<readonly Pool[]> {
     const { instances, lookCall } = this.#services.plan;
@@ -273,20 +292,16 @@ export class BlockStore implements AsyncDisposable {
     return countActivity(this.#services.metadata.db);
   }
 
-  /** What the instances miss (tools, daemons, permissions), a sentence each, by instance name; none is missing where the list is empty. */
-  async check(): Promise<ReadonlyMap<string, readonly string[]>> {
+  /**
+   * What the instances miss (tools, daemons, permissions), a sentence each, by instance name; none is missing where the list is empty.
+   * An instance whose check fails, or takes longer than `limitMs` (10,000 unless told), has that as its fault.
+   */
+  async check({ limitMs = 10_000 }: { readonly limitMs?: number } = {}): Promise<ReadonlyMap<string, readonly string[]>> {
     const { instances, lookCall } = this.#services.plan;
-    const nodes = instances.nodes().flatMap(({ hypervisor, initiators }) => [hypervisor, ...initiators.values()]);
-    const all = [...instances.backends(), ...instances.exporters(), ...nodes, ...instances.delegates.resolvers.values()];
+    const faults = new Map(await checkInstances(instances, lookCall(), limitMs));
     const { staleness } = this.#services.poolEpochs;
-    return new Map(
-      await Promise.all(
-        all.map(async (instance) => {
-          const faults = await instance.check(lookCall());
-          return [instance.name, instance.name === staleness?.pool ? [...faults, staleness.message] : faults] as const;
-        }),
-      ),
-    );
+    if (staleness !== null) faults.set(staleness.pool, [...(faults.get(staleness.pool) ?? []), staleness.message]);
+    return faults;
   }
 
   /** Takes no new work, lets what runs end or journals where it stands, closes exports and connections; within 10 s. */

@@ -1,4 +1,3 @@
-import { snapshots } from '../metadata/snapshots.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
 import { changeSnapshot } from './transitions.js';
@@ -37,8 +36,10 @@ export function createSnapshotWorkflow(instances: Instances): Workflow<CreateSna
     instances: ({ backend }) => [backend],
     guards: ({ backend, snapshotId }) => [{ instance: backend, resourceId: snapshotId }],
     async succeed(tx, { id, params: { snapshotId }, output: { sizeBytes } }) {
-      await changeSnapshot({ tx, operationId: id }, snapshotId, { state: 'completed', ...(sizeBytes === undefined ? {} : { sizeBytes }) });
-      const record = await snapshots.get(tx.trx, snapshotId);
+      const record = await changeSnapshot({ tx, operationId: id }, snapshotId, {
+        state: 'completed',
+        ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      });
       return record === null ? null : viewSnapshot(record);
     },
     fail: (tx, { id, params }, error) =>

@@ -1,12 +1,11 @@
 import type { VolumeLocator } from '../contract/connection.js';
 import type { BackendVolume } from '../contract/volume-backend.js';
 import { VbsError } from '../errors.js';
-import { volumes } from '../metadata/volumes.js';
 import type { ChangeStep, Check, StepContext } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import type { Instances } from './instances.js';
 import { changeVolume } from './transitions.js';
-import { viewVolume } from './views.js';
+import { newVolume } from './views.js';
 
 export interface CreateVolumeParams {
   readonly volumeId: string;
@@ -79,9 +78,8 @@ export function createVolumeWorkflow(instances: Instances): Workflow<CreateVolum
     guards: ({ backend, volumeId }) => [{ instance: backend, resourceId: volumeId }],
     async succeed(tx, { id, params: { volumeId }, output: { sizeBytes, locator } }) {
       if (locator === undefined || sizeBytes === undefined) throw new TypeError('create-volume ended without a locator');
-      await changeVolume({ tx, operationId: id }, volumeId, { state: 'available', locator, sizeBytes });
-      const record = await volumes.get(tx.trx, volumeId);
-      return record === null ? null : viewVolume(tx.trx, record);
+      const record = await changeVolume({ tx, operationId: id }, volumeId, { state: 'available', locator, sizeBytes });
+      return record === null ? null : newVolume(record);
     },
     fail: (tx, { id, params }, error) =>
       changeVolume({ tx, operationId: id }, params.volumeId, { state: 'error', reason: `${error.code}: ${error.message}` }),

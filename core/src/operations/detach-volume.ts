@@ -1,10 +1,11 @@
-import { type AttachmentState, attachments } from '../metadata/attachments.js';
+import type { AttachmentState } from '../metadata/attachments.js';
 import type { VolumeState } from '../metadata/volumes.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { type AttachmentOutput, AttachmentSteps, type KnownAttachment } from './attachment-steps.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import type { Instances } from './instances.js';
 import { changeAttachment, changeVolume, endAttachment, type StateBefore, settleVolume } from './transitions.js';
-import { viewAttachments } from './views.js';
+import { viewAttachment } from './views.js';
 
 export interface DetachVolumeParams extends KnownAttachment {
   /** What they are again when the detach is refused. */
@@ -17,8 +18,8 @@ export interface DetachVolumeParams extends KnownAttachment {
 }
 
 /** detach-volume: back until the hypervisor was asked, forward from then on. Forced, it shuts the node out before anything else. */
-export function detachVolumeWorkflow(instances: Instances): Workflow<DetachVolumeParams, AttachmentOutput> {
-  const steps = new AttachmentSteps(instances);
+export function detachVolumeWorkflow(instances: Instances, chap: ChapSecrets): Workflow<DetachVolumeParams, AttachmentOutput> {
+  const steps = new AttachmentSteps(instances, chap);
   const of = (params: DetachVolumeParams): KnownAttachment => params;
   const deleteExport = steps.deleteExport(of);
 
@@ -40,11 +41,9 @@ export function detachVolumeWorkflow(instances: Instances): Workflow<DetachVolum
       const nodeIsDead = force?.nodeIsDead === true;
       const why = [reason, nodeIsDead ? 'forced: the node was said to be dead' : null, ...remains].filter((text) => text !== null);
       const nodeMayHold = nodeIsDead || remains.length > 0;
-      await endAttachment(change, { ...path, reason: why.length === 0 ? null : why.join('; '), nodeMayHold });
+      const record = await endAttachment(change, { ...path, reason: why.length === 0 ? null : why.join('; '), nodeMayHold });
       await settleVolume(change, path.volume.id, volumeBefore);
-      const record = await attachments.get(tx.trx, path.attachmentId);
-      const [view] = record === null ? [] : await viewAttachments(tx.trx, [record]);
-      return view ?? null;
+      return record === null ? null : viewAttachment({ ...record, connection: null });
     },
     async fail(tx, { id, params: { path, attachmentBefore, volumeBefore } }, error) {
       const change = { tx, operationId: id };

@@ -4,6 +4,7 @@ import { volumes } from '../metadata/volumes.js';
 import type { ChangeStep } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { AttachmentSteps, type KnownAttachment } from './attachment-steps.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import type { Instances } from './instances.js';
 import { changeVolume, settleVolume } from './transitions.js';
 import { viewVolume } from './views.js';
@@ -25,8 +26,8 @@ interface ExtendVolumeOutput {
 type ExtendStep = ChangeStep<ExtendVolumeParams, ExtendVolumeOutput>;
 
 /** extend-volume: backend, then export, connection and device of each attachment; it ends when every guest's size is verified. */
-export function extendVolumeWorkflow(instances: Instances): Workflow<ExtendVolumeParams, ExtendVolumeOutput> {
-  const steps = new AttachmentSteps(instances);
+export function extendVolumeWorkflow(instances: Instances, chap: ChapSecrets): Workflow<ExtendVolumeParams, ExtendVolumeOutput> {
+  const steps = new AttachmentSteps(instances, chap);
 
   const extendVolume: ExtendStep = {
     name: 'extend-volume',
@@ -89,8 +90,7 @@ export function extendVolumeWorkflow(instances: Instances): Workflow<ExtendVolum
     async succeed(tx, { id, params: { volumeId, requestedBytes }, output: { locator, sizeBytes } }) {
       if (locator === undefined || sizeBytes === undefined) throw new TypeError('extend-volume ended without a locator');
       await volumes.update(tx.trx, volumeId, { sizeBytes, requestedBytes, locator });
-      await settleVolume({ tx, operationId: id }, volumeId);
-      const record = await volumes.get(tx.trx, volumeId);
+      const record = await settleVolume({ tx, operationId: id }, volumeId);
       return record === null ? null : viewVolume(tx.trx, record);
     },
     // The backend refused before it changed anything: the volume is as it was.

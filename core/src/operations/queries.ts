@@ -95,32 +95,35 @@ export class Queries {
         throw new VbsError('INVALID_ARGUMENT', `state must be one of ${states.join(', ')}`, { context: { field: 'state', states } });
       query.where({ state });
     }
-    if (ids !== undefined) query.whereIn('id', await this.#existing(table, kind, ids));
+    if (ids !== undefined) query.whereIn('id', requireIds(kind, ids));
     const rows = await readPage<R & Record<string, unknown>>(
       query,
       ids !== undefined && page.limit === undefined ? { ...page, limit: Math.max(ids.length, 1) } : page,
     );
+    // Where all of them came, none is missing; else a filter or the page may have left them out.
+    if (ids !== undefined && rows.items.length < new Set(ids).size) await this.#requireExisting(table, kind, ids);
     return { ...rows, items: rows.items.map((row) => table.toRecord(row)) };
   }
 
-  async #existing<R extends { readonly id: string }>(table: Table<R>, kind: IdKind, ids: readonly string[]): Promise<readonly string[]> {
-    if (!Array.isArray(ids)) throw new VbsError('INVALID_ARGUMENT', 'ids must be a list of ids', { context: { field: 'ids' } });
-    if (ids.length > maxIds)
-      throw new VbsError('OUT_OF_RANGE', `ids must be at most ${maxIds}; ask for more in several calls`, { context: { field: 'ids' } });
-    ids.forEach((id, index) => {
-      requireId(kind, id, `ids[${index}]`);
-    });
+  async #requireExisting<R extends { readonly id: string }>(table: Table<R>, kind: IdKind, ids: readonly string[]): Promise<void> {
     const found: { id: string }[] = await table.query(this.#store.db).whereIn('id', ids).select('id');
     const known = new Set(found.map(({ id }) => id));
     const missing = ids.filter((id) => !known.has(id));
     const [first] = missing;
-    if (first === undefined) return ids;
+    if (first === undefined) return;
     const others = missing.length > namedIds ? `, and ${missing.length - namedIds} more` : '';
     throw new VbsError('NOT_FOUND', `there is no ${kind} ${missing.slice(0, namedIds).join(', ')}${others}`, {
       resource: first,
       context: { field: 'ids', ids: missing },
     });
   }
+}
+
+function requireIds(kind: IdKind, ids: unknown): readonly string[] {
+  if (!Array.isArray(ids)) throw new VbsError('INVALID_ARGUMENT', 'ids must be a list of ids', { context: { field: 'ids' } });
+  if (ids.length > maxIds)
+    throw new VbsError('OUT_OF_RANGE', `ids must be at most ${maxIds}; ask for more in several calls`, { context: { field: 'ids' } });
+  return ids.map((id: unknown, index) => requireId(kind, id, `ids[${index}]`));
 }
 
 function requireResourceId(value: unknown): string {

@@ -1,6 +1,7 @@
 import { VbsError } from '../errors.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { type AttachmentOutput, AttachmentSteps, type KnownAttachment } from './attachment-steps.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import type { Instances } from './instances.js';
 import { endAttachment, settleVolume } from './transitions.js';
 
@@ -11,8 +12,8 @@ export interface ResetStateParams {
 }
 
 /** reset-state: the way out of `error` (safety A6); it first proves that the volume is there, and that no export, session or device is left. */
-export function resetStateWorkflow(instances: Instances): Workflow<ResetStateParams, AttachmentOutput> {
-  const steps = new AttachmentSteps(instances);
+export function resetStateWorkflow(instances: Instances, chap: ChapSecrets): Workflow<ResetStateParams, AttachmentOutput> {
+  const steps = new AttachmentSteps(instances, chap);
   return {
     kind: 'reset-state',
     recovery: 'forward',

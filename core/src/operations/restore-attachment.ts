@@ -5,6 +5,7 @@ import type { ChangeStep, StepContext } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
 import { succeedAttached } from './attach-volume.js';
 import { type AttachmentOutput, type AttachmentPath, AttachmentSteps } from './attachment-steps.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import type { Instances } from './instances.js';
 import { changeAttachment, changeVolume } from './transitions.js';
 
@@ -22,8 +23,11 @@ type RestoreContext = StepContext<RestoreAttachmentParams, RestoreAttachmentOutp
  * Puts an attachment back whose export or node was restarted (safety F2): export, connection and disk. All of it is one step, since
  * an interruption may take any part away again, and each part is left as it is where it is there.
  */
-export function restoreAttachmentWorkflow(instances: Instances): Workflow<RestoreAttachmentParams, RestoreAttachmentOutput> {
-  const steps = new AttachmentSteps(instances);
+export function restoreAttachmentWorkflow(
+  instances: Instances,
+  chap: ChapSecrets,
+): Workflow<RestoreAttachmentParams, RestoreAttachmentOutput> {
+  const steps = new AttachmentSteps(instances, chap);
   const pathOf = ({ path }: RestoreAttachmentParams): AttachmentPath => path;
 
   const restore: ChangeStep<RestoreAttachmentParams, RestoreAttachmentOutput> = {

@@ -1,33 +1,59 @@
 import type { Attachment, Operation, Snapshot, Volume } from '@vbs/schemas';
 import type { Knex } from 'knex';
-import { type AttachmentRecord, attachments } from '../metadata/attachments.js';
-import { type ExportRecord, exportsTable } from '../metadata/exports.js';
+import { type AttachmentRecord, type ConnectedAttachment, connectedAttachments } from '../metadata/attachments.js';
+import { exportsTable } from '../metadata/exports.js';
 import { type OperationRecord, operations } from '../metadata/operations.js';
 import type { SnapshotRecord } from '../metadata/snapshots.js';
 import type { VolumeRecord } from '../metadata/volumes.js';
 
 const rfc3339 = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-/** Records as callers see them; one query for each kind that they refer to. */
+/** Volumes as callers see them, with what is attached and what goes on: two queries, however many they are. */
 export async function viewVolumes(db: Knex, records: readonly VolumeRecord[]): Promise<Volume[]> {
   const ids = records.map(({ id }) => id);
-  const live = await attachments.list(db, (query) => query.whereIn('volume_id', ids).whereNot('state', 'detached'));
-  const shown = await viewAttachments(db, live);
-  const open = await operations.list(db, (query) => query.whereIn('resource_id', ids).whereIn('state', ['running', 'stuck']));
-  const byVolume = new Map(open.map((operation) => [operation.resourceId, operation]));
-  return records.map(({ id, state, reason, sizeBytes, requestedBytes, comment, snapshotId, backend, createdAt }) => ({
+  if (ids.length === 0) return [];
+  const live = await connectedAttachments(db, ids);
+  const open = await openOperations(db, [...ids, ...live.map(({ id }) => id)]);
+  const attached = new Map<string, Attachment[]>();
+  for (const record of live) {
+    const shown = attached.get(record.volumeId) ?? [];
+    attached.set(record.volumeId, [...shown, viewAttachment(record, open.get(record.id))]);
+  }
+  return records.map((record) => showVolume(record, attached.get(record.id) ?? [], open.get(record.id)));
+}
+
+export async function viewVolume(db: Knex, record: VolumeRecord): Promise<Volume> {
+  const [view] = await viewVolumes(db, [record]);
+  if (view === undefined) throw new TypeError('one record gave no view');
+  return view;
+}
+
+/** A volume that was just made, and still is its operation's alone: nothing can be attached. */
+export function newVolume(record: VolumeRecord): Volume {
+  return showVolume(record, [], undefined);
+}
+
+function showVolume(record: VolumeRecord, attached: readonly Attachment[], operation: OperationRecord | undefined): Volume {
+  const { id, state, reason, sizeBytes, requestedBytes, comment, snapshotId, backend, createdAt } = record;
+  return {
     id,
     state,
-    reason: reason ?? stuckReason(byVolume.get(id)),
+    reason: reason ?? stuckReason(operation),
     sizeBytes,
     requestedBytes,
     comment,
     snapshotId,
     backend,
     createdAt: rfc3339(createdAt),
-    attachments: shown.filter((attachment) => attachment.volumeId === id),
-    progress: state === 'pending' ? progressOf(byVolume.get(id)) : null,
-  }));
+    attachments: [...attached],
+    progress: state === 'pending' ? progressOf(operation) : null,
+  };
+}
+
+/** The operations that run or are stuck, by what they are about. */
+async function openOperations(db: Knex, resourceIds: readonly string[]): Promise<ReadonlyMap<string, OperationRecord>> {
+  const open = await operations.list(db, (query) => query.whereIn('resource_id', resourceIds).whereIn('state', ['running', 'stuck']));
+  return new Map(open.map((operation) => [operation.resourceId, operation]));
 }
 
 function progressOf(operation: OperationRecord | undefined): Operation['progress'] {
@@ -42,28 +68,24 @@ function stuckReason(operation: OperationRecord | undefined): string | null {
   return typeof word === 'string' ? word : operation.reason;
 }
 
-export async function viewVolume(db: Knex, record: VolumeRecord): Promise<Volume> {
-  const [view] = await viewVolumes(db, [record]);
-  if (view === undefined) throw new TypeError('one record gave no view');
-  return view;
-}
-
 export async function viewAttachments(db: Knex, records: readonly AttachmentRecord[]): Promise<Attachment[]> {
-  const exportIds = records.map(({ exportId }) => exportId);
-  const exported = new Map((await exportsTable.list(db, (query) => query.whereIn('id', exportIds))).map((record) => [record.id, record]));
   const ids = records.map(({ id }) => id);
-  const open = await operations.list(db, (query) => query.whereIn('resource_id', ids).where({ state: 'stuck' }));
-  const stuck = new Map(open.map((operation) => [operation.resourceId, operation]));
-  return records.map((record) => viewAttachment(record, exported.get(record.exportId), stuck.get(record.id)));
+  if (ids.length === 0) return [];
+  const exportIds = records.map(({ exportId }) => exportId);
+  const exported = await exportsTable.list(db, (query) => query.whereIn('id', exportIds).where({ state: 'live' }));
+  const connections = new Map(exported.map(({ id, connection }) => [id, connection]));
+  const open = await openOperations(db, ids);
+  return records.map((record) => viewAttachment({ ...record, connection: connections.get(record.exportId) ?? null }, open.get(record.id)));
 }
 
-function viewAttachment(record: AttachmentRecord, exported: ExportRecord | undefined, stuck: OperationRecord | undefined): Attachment {
-  const { id, volumeId, state, reason, node, vmId, device, slot, access, instanceId, exportId, source, createdAt } = record;
+/** `operation` is the open one that is about it, if there is one. */
+export function viewAttachment(record: ConnectedAttachment, operation?: OperationRecord): Attachment {
+  const { id, volumeId, state, reason, node, vmId, device, slot, access, instanceId, exportId, connection, source, createdAt } = record;
   return {
     id,
     volumeId,
     state,
-    reason: reason ?? stuckReason(stuck),
+    reason: reason ?? stuckReason(operation),
     vmmHost: node,
     vmId,
     device,
@@ -71,7 +93,7 @@ function viewAttachment(record: AttachmentRecord, exported: ExportRecord | undef
     access,
     instanceId,
     exportId,
-    connection: exported?.state === 'live' ? exported.connection : null,
+    connection,
     devicePath: source?.kind === 'block' ? source.path : null,
     createdAt: rfc3339(createdAt),
   };

@@ -1,5 +1,6 @@
 import { adoptOrphanWorkflow } from './adopt-orphan.js';
 import { attachVolumeWorkflow } from './attach-volume.js';
+import type { ChapSecrets } from './chap-secrets.js';
 import { createSnapshotWorkflow } from './create-snapshot.js';
 import { createVolumeWorkflow } from './create-volume.js';
 import { deleteSnapshotWorkflow } from './delete-snapshot.js';
@@ -26,18 +27,18 @@ export interface Workflows {
   readonly resetState: ReturnType<typeof resetStateWorkflow>;
 }
 
-export function createWorkflows(instances: Instances): Workflows {
+export function createWorkflows(instances: Instances, chap: ChapSecrets): Workflows {
   return {
     createVolume: createVolumeWorkflow(instances),
     deleteVolume: deleteVolumeWorkflow(instances),
     createSnapshot: createSnapshotWorkflow(instances),
     deleteSnapshot: deleteSnapshotWorkflow(instances),
-    attachVolume: attachVolumeWorkflow(instances),
-    detachVolume: detachVolumeWorkflow(instances),
-    extendVolume: extendVolumeWorkflow(instances),
-    restoreAttachment: restoreAttachmentWorkflow(instances),
+    attachVolume: attachVolumeWorkflow(instances, chap),
+    detachVolume: detachVolumeWorkflow(instances, chap),
+    extendVolume: extendVolumeWorkflow(instances, chap),
+    restoreAttachment: restoreAttachmentWorkflow(instances, chap),
     adoptOrphan: adoptOrphanWorkflow(instances),
     removeLeftover: removeLeftoverWorkflow(instances),
-    resetState: resetStateWorkflow(instances),
+    resetState: resetStateWorkflow(instances, chap),
   };
 }

@@ -1,6 +1,6 @@
 /**
  * What Node.js cannot do by itself and Linux can, called in libc: locks that the kernel frees (flock(2)), the holes of sparse
- * files (lseek(2) SEEK_DATA and SEEK_HOLE, fallocate(2)), reads that never wait for a disk (preadv2(2) RWF_NOWAIT).
+ * files (lseek(2) SEEK_DATA and SEEK_HOLE, fallocate(2)), reads that never wait for a disk (preadv2(2) RWF_NOWAIT), second descriptors.
  */
 import koffi from 'koffi';
 import pLimit from 'p-limit';
@@ -10,6 +10,7 @@ const flock = libc.func('int flock(int fd, int operation)');
 const lseek = libc.func('int64_t lseek64(int fd, int64_t offset, int whence)');
 const fallocate = libc.func('int fallocate64(int fd, int mode, int64_t offset, int64_t length)');
 const preadv2 = libc.func('int64_t preadv64v2(int fd, const void *iov, int count, int64_t offset, int flags)');
+const fcntl = libc.func('int fcntl(int fd, int command, int argument)');
 const fadvise = libc.func('int posix_fadvise64(int fd, int64_t offset, int64_t length, int advice)');
 
 const copyFileRange = libc.func(
@@ -27,6 +28,7 @@ const punch = 2;
 const zeroRange = 16;
 const noWait = 8;
 const willNeed = 3;
+const duplicateFrom = 1030;
 
 const wouldBlock = koffi.os.errno.EAGAIN;
 const errnoNames = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
@@ -47,6 +49,13 @@ export function tryLock(fd: number, mode: 'shared' | 'exclusive'): boolean {
 
 export function unlock(fd: number): void {
   if (flock(fd, unlockOperation) !== 0) throw systemError('flock');
+}
+
+/** Another descriptor for what `fd` is open on, which programs that are started do not inherit (fcntl(2) F_DUPFD_CLOEXEC). */
+export function duplicate(fd: number): number {
+  const duplicated = fcntl(fd, duplicateFrom, 0) as number;
+  if (duplicated < 0) throw systemError('fcntl');
+  return duplicated;
 }
 
 /** Bytes of a file, from `offset` on. */

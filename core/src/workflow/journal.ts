@@ -1,7 +1,7 @@
 import { inject, injectable } from '../di.js';
-import { type SerializedError, VbsError } from '../errors.js';
+import { VbsError } from '../errors.js';
 import { nextEpoch } from '../metadata/database/store-identity.js';
-import { drawId } from '../metadata/ids.js';
+import { drawIds } from '../metadata/ids.js';
 import { findLeaseConflict, insertLeases, type LeaseSet, releaseLeases } from '../metadata/leases.js';
 import type { MetadataStore, StoreTransaction } from '../metadata/metadata-store.js';
 import { insertSteps, type OperationRecord, operations, type StepEntry } from '../metadata/operations.js';
@@ -25,6 +25,8 @@ export interface OperationPlan<P, O extends object> {
   readonly workflow: Workflow<P, O>;
   /** The kind of resource that it makes; its id is drawn, and leased, with the operation. */
   readonly creates?: IdKind;
+  /** The kinds of other ids that `prepare` needs, of things that only this operation knows. */
+  readonly draws?: readonly IdKind[];
   /** Existing resources that it reads or changes. */
   readonly leases: LeaseSet;
   readonly clientToken?: ClientToken;
@@ -33,7 +35,7 @@ export interface OperationPlan<P, O extends object> {
   /** In the transaction that takes the leases: looks whether the operation may be, and writes down what it claims. */
   prepare(
     tx: StoreTransaction,
-    ids: { readonly operationId: string; readonly newId: string },
+    ids: { readonly operationId: string; readonly newId: string; readonly drawnIds: readonly string[] },
   ): Promise<{ readonly resourceId: string; readonly params: P }>;
 }
 
@@ -59,9 +61,10 @@ export class ResourceBusy extends VbsError {
 
 /** What a change of an operation writes beside the operation itself. */
 interface Change {
-  readonly patch: Partial<OperationRecord>;
+  /** What becomes of the operation, or how that is found out in the same transaction. */
+  readonly patch: Partial<OperationRecord> | ((tx: StoreTransaction) => Promise<Partial<OperationRecord>>);
   readonly entries?: readonly StepEntry[];
-  also?(tx: StoreTransaction): Promise<void>;
+  also?(tx: StoreTransaction, written: OperationRecord): Promise<void>;
 }
 
 /** Writes the journal. Every write needs this process's lease and the operation's epoch; without them it throws Fenced. */
@@ -103,12 +106,13 @@ export class Journal {
     const { workflow, clientToken } = plan;
     const conflict = await findLeaseConflict(trx, plan.leases);
     if (conflict !== null) throw new ResourceBusy(conflict.resourceId, conflict.operationId);
-    const id = await drawId(trx, 'operation', this.#newId, now);
-    const newId = plan.creates === undefined ? '' : await drawId(trx, plan.creates, this.#newId, now);
-    const { resourceId, params } = await plan.prepare(tx, { operationId: id, newId });
+    const creates = plan.creates === undefined ? [] : [plan.creates];
+    const [id, ...others] = await drawIds(trx, ['operation', ...creates, ...(plan.draws ?? [])], this.#newId, now);
+    const [newId = ''] = others.slice(0, creates.length);
+    const { resourceId, params } = await plan.prepare(tx, { operationId: id, newId, drawnIds: others.slice(creates.length) });
     const [first] = workflow.steps(params);
     if (first === undefined) throw new TypeError(`workflow ${workflow.kind} has no steps`);
-    await operations.insert(trx, {
+    const record = await operations.insert(trx, {
       id,
       kind: workflow.kind,
       state: 'running',
@@ -137,7 +141,7 @@ export class Journal {
     await insertLeases(trx, id, newId === '' ? plan.leases : { ...plan.leases, [newId]: 'exclusive' });
     await insertSteps(trx, id, [{ step: first.name, act: 'do', outcome: 'intended' }], now);
     tx.emit({ type: 'operation.started', resourceId, operationId: id, data: { kind: workflow.kind } });
-    return readOperation(tx, id);
+    return record;
   }
 
   /** Takes over an operation: a higher epoch, this process as its owner. Null when it has ended, or its owner is another than expected. */
@@ -146,20 +150,19 @@ export class Journal {
     return this.#store.transaction(async (tx) => {
       const epoch = await nextEpoch(tx.trx);
       const patch = { owner: this.#lease.processId, epoch, updatedAt: tx.now };
-      return (await operations.updateIf(tx.trx, id, { owner: expectedOwner }, patch)) ? readOperation(tx, id) : null;
+      return operations.updateIf(tx.trx, id, { owner: expectedOwner }, patch);
     });
   }
 
-  /** Writes where an operation stands. */
-  write(record: OperationRecord, change: Change): Promise<OperationRecord> {
+  /** Writes where an operation stands. @throws Fenced: another process took it over; nothing of the change was made. */
+  write(record: OperationRecord, { patch, entries = [], also }: Change): Promise<OperationRecord> {
     this.#lease.requireHeld();
     return this.#store.transaction(async (tx) => {
-      const { id, owner, epoch } = record;
-      const held = await operations.updateIf(tx.trx, id, { owner, epoch }, { ...change.patch, updatedAt: tx.now });
-      if (!held) throw new Fenced(`operation ${id} was taken over`);
-      await insertSteps(tx.trx, id, change.entries ?? [], tx.now);
-      await change.also?.(tx);
-      return readOperation(tx, id);
+      const changed = typeof patch === 'function' ? await settled(tx, record, patch) : patch;
+      const written = await writeHeld(tx, record, changed);
+      await insertSteps(tx.trx, record.id, entries, tx.now);
+      await also?.(tx, written);
+      return written;
     });
   }
 
@@ -170,28 +173,38 @@ export class Journal {
     change: { readonly entries: readonly StepEntry[]; settle(tx: StoreTransaction): Promise<Partial<OperationRecord>> },
   ): Promise<OperationRecord> {
     return this.write(record, {
-      patch: {},
+      patch: async (tx) => ({ ...(await change.settle(tx)), state, owner: null, nextTryAt: null }),
       entries: change.entries,
-      also: async (tx) => {
-        const ended = await change.settle(tx);
-        await operations.update(tx.trx, record.id, { ...ended, state, owner: null, nextTryAt: null });
-        await releaseLeases(tx.trx, record.id);
-        const error: SerializedError | null = ended.error ?? null;
-        tx.emit({
-          type: `operation.${state}`,
-          resourceId: record.resourceId,
-          operationId: record.id,
-          data: { kind: record.kind, ...(error === null ? {} : { code: error.code, message: error.message }) },
-        });
+      also: async (tx, { id, kind, resourceId, error }) => {
+        await releaseLeases(tx.trx, id);
+        const told = state === 'succeeded' || error === null ? {} : { code: error.code, message: error.message };
+        tx.emit({ type: `operation.${state}`, resourceId, operationId: id, data: { kind, ...told } });
       },
     });
   }
 }
 
-async function readOperation(tx: StoreTransaction, id: string): Promise<OperationRecord> {
-  const record = await operations.get(tx.trx, id);
-  if (record === null) throw new TypeError(`operation ${id} is not in the journal`);
-  return record;
+/** What is wrong with the metadata may be that another process ended the operation meanwhile: that is told then. */
+function settled(
+  tx: StoreTransaction,
+  record: OperationRecord,
+  settle: (tx: StoreTransaction) => Promise<Partial<OperationRecord>>,
+): Promise<Partial<OperationRecord>> {
+  return settle(tx).catch(async (error: unknown) => {
+    await writeHeld(tx, record, {});
+    throw error;
+  });
+}
+
+/** Changes an operation that this process still has as it knows it, else nothing of the transaction holds. @throws Fenced */
+async function writeHeld(
+  { trx, now }: StoreTransaction,
+  { id, owner, epoch }: OperationRecord,
+  patch: Partial<OperationRecord>,
+): Promise<OperationRecord> {
+  const written = await operations.updateIf(trx, id, { owner, epoch }, { ...patch, updatedAt: now });
+  if (written === null) throw new Fenced(`operation ${id} was taken over`);
+  return written;
 }
 
 async function operationOfToken(tx: StoreTransaction, kind: string, clientToken: ClientToken | undefined): Promise<OperationRecord | null> {

@@ -85,7 +85,8 @@ export class OperationEngine {
     plan: OperationPlan<P, O>,
     busy: { readonly wait: boolean; readonly signal?: AbortSignal | undefined },
   ): Promise<BegunOperation> {
-    const limit = AbortSignal.timeout(this.#times.busyLimitMs);
+    // Only for who has to wait: every call would keep a timer for a minute.
+    let limit: AbortSignal | undefined;
     for (;;) {
       this.#requireOpen();
       try {
@@ -93,7 +94,8 @@ export class OperationEngine {
       } catch (error) {
         if (error instanceof Fenced)
           throw new VbsError('UNAVAILABLE', 'this process could not renew its lease; try again', { cause: error });
-        if (!(error instanceof ResourceBusy) || !busy.wait || limit.aborted) throw error;
+        if (!(error instanceof ResourceBusy) || !busy.wait || limit?.aborted === true) throw error;
+        limit ??= AbortSignal.timeout(this.#times.busyLimitMs);
         await this.#untilFree(error.holder, AbortSignal.any([limit, ...(busy.signal === undefined ? [] : [busy.signal])]));
         busy.signal?.throwIfAborted();
       }

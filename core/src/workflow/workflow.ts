@@ -33,9 +33,9 @@ export interface Workflow<P = unknown, O extends object = object> {
   /** In the transaction that ends it well. Answers the operation's result. */
   succeed(tx: StoreTransaction, operation: EndingOperation<P, O>): Promise<unknown>;
   /** In the transaction that ends it after its roll-back: nothing of it is left outside. */
-  fail(tx: StoreTransaction, operation: EndingOperation<P, O>, error: SerializedError): Promise<void>;
+  fail(tx: StoreTransaction, operation: EndingOperation<P, O>, error: SerializedError): Promise<unknown>;
   /** In the transaction that gives it up where it stands: something of it may be left outside. */
-  abandon(tx: StoreTransaction, operation: EndingOperation<P, O>, reason: string): Promise<void>;
+  abandon(tx: StoreTransaction, operation: EndingOperation<P, O>, reason: string): Promise<unknown>;
 }
 
 export interface GuardedResource {

@@ -27,6 +27,10 @@ export interface Configuration {
    */
   stateDirectory?: string;
   /**
+   * What the CHAP passwords of exports are derived from, at least 32 characters. Without it one is drawn into the file master.key of the state directory when an exporter first needs it. It must stay the same for the life of the store, and be the same for every process of it.
+   */
+  masterKey?: EnvironmentSecret | FileSecret;
+  /**
    * The plugins that the instances below name: packages, or paths that begin with ./, ../ or / (relative ones start at the configuration file's folder).
    *
    * Items: The name of a package, or a path.
@@ -125,6 +129,14 @@ export interface ConfigurationSshMachine {
      * A host as ssh takes it, such as vs1 or admin@vs1, without spaces and not beginning with a hyphen.
      */
     host: string;
+    /**
+     * ssh's configuration file in place of ~/.ssh/config and the system's; a relative path starts at the configuration file's folder.
+     */
+    configFile?: string;
+    /**
+     * The folder on that machine for guards and records, on a file system that survives a boot. /var/lib/vbs for root, ~/.local/state/vbs for others unless told; every process that changes something there must use the same.
+     */
+    stateDirectory?: string;
   };
 }
 /**

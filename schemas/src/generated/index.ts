@@ -3,6 +3,7 @@ export type * from './attachment.js';
 export type * from './configuration.js';
 export type * from './create-snapshot-request.js';
 export type * from './create-volume-request.js';
+export type * from './credentials.js';
 export type * from './detach-volume-request.js';
 export type * from './event.js';
 export type * from './extend-volume-request.js';

@@ -10,6 +10,9 @@ export const facts = {
       example: { client: 'sqlite3', filename: '/var/lib/vbs/vbs.sqlite' },
     },
     stateDirectory: { default: 'the folder of the SQLite file', example: '/var/lib/vbs' },
+    masterKey: { default: 'drawn into `master.key` of the state directory when it is first needed' },
+    'masterKey.env': { example: 'VBS_MASTER_KEY' },
+    'masterKey.file': { example: '/etc/vbs/master.key' },
     plugins: { default: 'none', example: ['@vbs/plugin-file', './my-plugin/index.js'] },
     volumeServers: { default: 'none', example: { vs1: { backends: { files: { plugin: 'file', directory: '/srv/vbs' } } } } },
     vmmNodes: { default: 'none', example: { node1: { hypervisor: { plugin: 'sandbox', vms: { vm1: {} } } } } },
@@ -66,5 +69,13 @@ export const facts = {
     instances: { example: { 'i-0001': { vmmHost: 'node1', vmId: 'vm1' } } },
     'instances.NAME.vmmHost': { example: 'node1' },
     'instances.NAME.vmId': { example: 'vm1' },
+  },
+  'plugins/tgt/config.schema.json': {
+    portal: { example: '10.0.0.5:3260' },
+    socket: { default: 'in `directory`', example: '/run/tgtd/socket' },
+    directory: { default: "a folder of the store's state directory", example: '/var/lib/vbs-tgt' },
+    tids: { default: '4,096 that follow from the store and the instance', example: { first: 1, last: 4096 } },
+    'tids.first': { description: 'The first one.', example: 1 },
+    'tids.last': { description: 'The last one.', example: 4096 },
   },
 };

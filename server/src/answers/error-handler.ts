@@ -1,12 +1,13 @@
 import { isVbsError, type Logger } from '@vbs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fromFramework } from '../problems/framework-error.js';
+import { withNamedField } from '../problems/named-field.js';
 import { problemOf, problemType } from '../problems/problem.js';
 
 /** Answers whatever a hook, a validator or a route threw as a problem document; logs what nobody mapped. */
 export function errorHandler({ bodyBytes, log }: { readonly bodyBytes: number; readonly log: Logger }) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const error = fromFramework(thrown, bodyBytes);
+    const error = withNamedField(fromFramework(thrown, bodyBytes), request);
     const { status, headers, body } = problemOf(error, request.id);
     if (!isVbsError(error) || error.code === 'INTERNAL') log.error({ err: error, requestId: request.id }, 'a request met a fault');
     // fastify closes connections over bodies that it did not read: the answer could then be lost. Node reads the rest, within its limit.

@@ -9,7 +9,7 @@ import { writeRawProblem } from './write-problem.js';
 
 /** Node's own record of the answer that is under way on a connection. */
 interface ServedSocket extends Socket {
-  readonly _httpMessage?: Pick<ServerResponse, 'headersSent'> | null;
+  readonly _httpMessage?: Pick<ServerResponse, 'headersSent' | 'req' | 'once'> | null;
 }
 
 function refusalOf(code: string | undefined, { headerBytes, requestMs, headersMs }: Limits): Error {
@@ -39,8 +39,10 @@ function refusalOf(code: string | undefined, { headerBytes, requestMs, headersMs
 export function clientErrorHandler({ limits, log, http }: { limits: Limits; log: Logger; http: HttpMetrics }) {
   return (error: NodeJS.ErrnoException, socket: ServedSocket): void => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    // An answer has begun: what came after it would be taken for its rest.
-    if (socket._httpMessage?.headersSent === true) return void socket.destroy();
+    const answer = socket._httpMessage;
+    // The request before is whole, and its answer under way: a refusal now would be taken for that answer, or for its rest.
+    if (answer?.req.complete === true) return void answer.once('close', () => socket.destroy());
+    if (answer?.headersSent === true) return void socket.destroy();
     const requestId = requestIdOf({ headers: {} });
     const status = writeRawProblem(socket, refusalOf(error.code, limits), requestId);
     http.answered('other', 'unparsed', status, 0);

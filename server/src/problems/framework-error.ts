@@ -22,6 +22,8 @@ export function fromFramework(error: unknown, bodyBytes: number): unknown {
         status: 414,
         field: 'path',
       });
+    case 'FST_STATIC_FORBIDDEN_PATH':
+      return new Refusal('NOT_FOUND', 'there is nothing at this path; /openapi.json lists what there is', { status: 404, field: 'path' });
     case 'ECONNRESET':
     case 'ERR_STREAM_PREMATURE_CLOSE':
       return invalid('body', 'the body did not come to its end');

@@ -1,5 +1,6 @@
 import { type ErrorCode, type ErrorContext, errorTable, isVbsError } from '@vbs/core';
 import type { Problem } from '@vbs/schemas';
+import { withoutHidden } from './hidden-characters.js';
 import { withoutPaths, withoutPathsIn } from './hide-paths.js';
 import { Refusal } from './refusal.js';
 
@@ -32,10 +33,10 @@ export function problemOf(thrown: unknown, requestId: string): ProblemAnswer {
       type: typeOf(code),
       title: titleOf(code),
       status,
-      detail: withoutPaths(message),
+      detail: withoutHidden(withoutPaths(message)),
       instance: requestId,
       code,
-      ...(resource === undefined ? {} : { resource }),
+      ...(resource === undefined ? {} : { resource: withoutHidden(resource) }),
       retry,
       context,
     },

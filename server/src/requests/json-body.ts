@@ -2,6 +2,7 @@ import { VbsError } from '@vbs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { notJson } from '../problems/framework-error.js';
 import { jsonErrorPosition } from '../problems/json-position.js';
+import { repeatedKey } from './repeated-key.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -34,12 +35,22 @@ function parse(text: string): unknown {
   }
 }
 
+/** @throws INVALID_ARGUMENT: the body says two things. */
+function requireEachOnce(text: string): void {
+  const field = repeatedKey(text)?.slice(0, 64);
+  if (field !== undefined) throw new VbsError('INVALID_ARGUMENT', `${field} was given more than once`, { context: { field } });
+}
+
 /** The object that a body holds; undefined where it is empty. @throws INVALID_ARGUMENT: it holds something else. */
 function readBody(request: FastifyRequest, bytes: Buffer): unknown {
   requireJson(request);
   if (bytes.length === 0) return undefined;
-  const value = parse(textOf(bytes));
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  const text = textOf(bytes);
+  const value = parse(text);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    requireEachOnce(text);
+    return value;
+  }
   throw wrongBody(`the body must be a JSON object, not ${Array.isArray(value) ? 'a list' : JSON.stringify(value).slice(0, 40)}`);
 }
 

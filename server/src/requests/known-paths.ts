@@ -19,7 +19,7 @@ export class KnownPaths {
   readonly refuse = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?')[0] ?? '';
     const methods = this.#methodsOf(path);
-    if (methods === undefined) throw this.#notFound(path);
+    if (methods === undefined) throw this.notFound(path);
     const allow = [...methods].sort().join(', ');
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send();
     throw new Refusal('INVALID_ARGUMENT', `there is no ${request.method} of this path; there are ${allow}`, {
@@ -40,7 +40,8 @@ export class KnownPaths {
     return pattern === undefined ? undefined : this.#methods.get(pattern);
   }
 
-  #notFound(path: string): Refusal {
+  /** What leads nowhere, with the path that may have been meant. */
+  notFound(path: string): Refusal {
     const legal = [...this.#methods.keys()].filter((known) => !known.includes(':') && !known.includes('*'));
     const meant = nearest(path.slice(0, 64), legal);
     return new Refusal(

@@ -20,12 +20,20 @@ export interface Preference {
 export function preferenceOf({ headers }: Pick<FastifyRequest, 'headers'>): Preference | null {
   const { prefer } = headers;
   if (prefer === undefined) return null;
-  const given = String(prefer)
-    .split(',')
-    .map((item) => /^\s*([A-Za-z-]+)\s*(?:=\s*("?)([^"]*?)\2\s*)?(?:;.*)?$/.exec(item) ?? []);
-  const wait = given.find(([, name]) => name?.toLowerCase() === 'wait');
-  if (wait !== undefined) return waiting(wait[3] ?? '');
-  return given.some(([, name]) => name?.toLowerCase() === 'respond-async') ? { waitMs: 0, applied: 'respond-async' } : null;
+  const given = String(prefer).split(',').map(readItem);
+  const wait = given.find(({ name }) => name === 'wait');
+  if (wait !== undefined) return waiting(wait.value);
+  return given.some(({ name }) => name === 'respond-async') ? { waitMs: 0, applied: 'respond-async' } : null;
+}
+
+/** A preference without its parameters. Read by hand: a pattern that backtracks over a long header holds the whole process. */
+function readItem(item: string): { readonly name: string; readonly value: string } {
+  const [preference = ''] = item.split(';', 1);
+  const equals = preference.indexOf('=');
+  const name = equals < 0 ? preference : preference.slice(0, equals);
+  const value = equals < 0 ? '' : preference.slice(equals + 1).trim();
+  const isQuoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
+  return { name: name.trim().toLowerCase(), value: isQuoted ? value.slice(1, -1) : value };
 }
 
 function waiting(text: string): Preference {

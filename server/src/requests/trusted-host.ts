@@ -41,6 +41,10 @@ export function createHostCheck(
     const name = hostOf(host);
     if (!ours.has(name) && !(anyAddress && isAddress(name)))
       throw refuse('Host', 'this server does not have the name in Host; start it with that name among its hosts if it should');
+    // An address in the request's line stands in place of Host (RFC 9112, 3.2.2).
+    const [, authority] = /^[a-z]+:\/\/([^/?#]*)/i.exec(raw.url ?? '') ?? [];
+    if (authority !== undefined && authority.toLowerCase() !== host.toLowerCase())
+      throw refuse('Host', 'the address in the line of the request is not that of Host');
     if (origin !== undefined && !isSameHost(origin, host)) throw refuse('Origin', 'pages of other sites may not use this server');
     if (headers['sec-fetch-site'] === 'cross-site' && method !== 'GET' && method !== 'HEAD')
       throw refuse('Sec-Fetch-Site', 'pages of other sites may not use this server');

@@ -82,11 +82,27 @@ test('readConfiguration › completes what is not said', async (t) => {
     baseDirectory,
     stateDirectory: baseDirectory,
     database: { client: 'sqlite3', filename: join(baseDirectory, 'vbs.sqlite') },
+    masterKey: null,
     plugins: [],
     volumeServers: {},
     vmmNodes: {},
     resolvers: {},
   });
+});
+
+test('readConfiguration › the master key is a secret by reference, or a Secret, of 32 characters at least', async (t) => {
+  const environment = { KEY: 'k'.repeat(32), SHORT: 'k'.repeat(31) };
+  t.is((await readConfiguration({ masterKey: { env: 'KEY' } }, { environment })).masterKey?.reveal(), environment.KEY);
+  t.is((await readConfiguration({ masterKey: new Secret(environment.KEY) })).masterKey?.reveal(), environment.KEY);
+  for (const [masterKey, why] of [
+    [{ env: 'SHORT' }, /at least 32 characters/],
+    [new Secret('short'), /at least 32 characters/],
+    [{ env: 'MISSING' }, /MISSING is not set/],
+    ['k'.repeat(32), /masterKey/],
+  ] as const) {
+    const error = await t.throwsAsync(readConfiguration({ masterKey }, { environment }), { code: 'CONFIG_INVALID' });
+    t.regex(error?.message ?? '', why);
+  }
 });
 
 test('readConfiguration › takes plugins and values that are no plain data as they are', async (t) => {

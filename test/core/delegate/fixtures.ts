@@ -124,6 +124,7 @@ export function configurationOf(stateDirectory: string, { servers = {}, nodes = 
     baseDirectory: stateDirectory,
     stateDirectory,
     database: { client: 'sqlite3', filename: `${stateDirectory}/vbs.sqlite` },
+    masterKey: null,
     plugins: [],
     volumeServers: mapValues(servers, (name, server) => ({
       machine: machine(server.ssh, name),

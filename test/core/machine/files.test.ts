@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Secret } from '@vbs/core';
 import test from 'ava';
-import { machineFixture } from './fixture.js';
+import { machineFixture, onEachMachine } from './fixture.js';
 
-test('readFile › reads files and those of /proc, up to a limit', async (t) => {
+onEachMachine('readFile › reads files and those of /proc, up to a limit', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   await writeFile(path('file'), 'x'.repeat(200_000));
   t.is((await machine.readFile(call(), path('file'))).length, 200_000);
@@ -14,18 +14,21 @@ test('readFile › reads files and those of /proc, up to a limit', async (t) => 
   t.regex(await machine.readFile(call(), '/proc/self/status'), /^Name:/);
 });
 
-test('readFile › refuses what is absent, a folder, a device and a pipe, and paths that are not absolute', async (t) => {
-  const { machine, call, path } = await machineFixture(t);
-  await machine.run(call(), ['mkfifo', path('pipe')]);
-  await t.throwsAsync(machine.readFile(call(), path('absent')), { code: 'NOT_FOUND' });
-  await t.throwsAsync(machine.readFile(call(), path('.')), { code: 'FAILED_PRECONDITION' });
-  await t.throwsAsync(machine.readFile(call(), '/dev/zero'), { code: 'FAILED_PRECONDITION' });
-  await t.throwsAsync(machine.readFile(call(), path('pipe')), { code: 'FAILED_PRECONDITION' });
-  await t.throwsAsync(machine.readFile(call(), 'relative'), { code: 'INVALID_ARGUMENT' });
-  await t.throwsAsync(machine.readFile(call(), '/a\0b'), { code: 'INVALID_ARGUMENT' });
-});
+onEachMachine(
+  'readFile › refuses what is absent, a folder, a device and a pipe, and paths that are not absolute',
+  async (t, machineFixture) => {
+    const { machine, call, path } = await machineFixture(t);
+    await machine.run(call(), ['mkfifo', path('pipe')]);
+    await t.throwsAsync(machine.readFile(call(), path('absent')), { code: 'NOT_FOUND' });
+    await t.throwsAsync(machine.readFile(call(), path('.')), { code: 'FAILED_PRECONDITION' });
+    await t.throwsAsync(machine.readFile(call(), '/dev/zero'), { code: 'FAILED_PRECONDITION' });
+    await t.throwsAsync(machine.readFile(call(), path('pipe')), { code: 'FAILED_PRECONDITION' });
+    await t.throwsAsync(machine.readFile(call(), 'relative'), { code: 'INVALID_ARGUMENT' });
+    await t.throwsAsync(machine.readFile(call(), '/a\0b'), { code: 'INVALID_ARGUMENT' });
+  },
+);
 
-test('writeFile › writes whole, with its mode, a secret too, and leaves no temporary', async (t) => {
+onEachMachine('writeFile › writes whole, with its mode, a secret too, and leaves no temporary', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   await mkdir(path('folder'));
   const file = join(path('folder'), 'file');
@@ -40,7 +43,7 @@ test('writeFile › writes whole, with its mode, a secret too, and leaves no tem
   t.deepEqual((await readdir(path('.'))).sort(), ['folder', 'state']);
 });
 
-test('listDirectory › answers sorted names, NOT_FOUND for the absent', async (t) => {
+onEachMachine('listDirectory › answers sorted names, NOT_FOUND for the absent', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   for (const name of ['b', 'a', 'C']) await writeFile(path(name), '');
   t.deepEqual(await machine.listDirectory(call(), path('.')), ['C', 'a', 'b']);
@@ -48,7 +51,7 @@ test('listDirectory › answers sorted names, NOT_FOUND for the absent', async (
   await t.throwsAsync(machine.listDirectory(call(), path('a')), { code: 'NOT_FOUND' });
 });
 
-test('waitForPath › ends when a path appears in folders that were not there, and when it goes', async (t) => {
+onEachMachine('waitForPath › ends when a path appears in folders that were not there, and when it goes', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const deep = path('a/b/c');
   const appears = machine.waitForPath(call(), deep, 'present', { timeLimitMs: 5_000 });
@@ -63,7 +66,7 @@ test('waitForPath › ends when a path appears in folders that were not there, a
   await t.notThrowsAsync(goes);
 });
 
-test('waitForPath › a link to nothing is neither present nor absent', async (t) => {
+onEachMachine('waitForPath › a link to nothing is neither present nor absent', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   await symlink(path('nothing'), path('link'));
   const soon = { timeLimitMs: 60 };
@@ -71,7 +74,7 @@ test('waitForPath › a link to nothing is neither present nor absent', async (t
   await t.throwsAsync(machine.waitForPath(call(), path('link'), 'absent', soon), { code: 'DEADLINE_EXCEEDED' });
 });
 
-test("waitForPath › ends at the call's signal", async (t) => {
+onEachMachine("waitForPath › ends at the call's signal", async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const signal = AbortSignal.timeout(50);
   const began = Date.now();
@@ -79,7 +82,7 @@ test("waitForPath › ends at the call's signal", async (t) => {
   t.true(Date.now() - began < 5_000);
 });
 
-test('bootId › is the same each time', async (t) => {
+onEachMachine('bootId › is the same each time', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   t.is(await machine.bootId(call()), await machine.bootId(call()));
   t.regex(await machine.bootId(call()), /^[0-9a-f-]{36}$/);

@@ -3,11 +3,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Call, LocalMachine, Logger } from '@vbs/core';
+import type { Call, LocalMachine, Logger, Machine } from '@vbs/core';
 import { Guards } from '@vbs/core/internal/machine/guard.js';
 import { createLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
 import { isRunning, listProcesses, readProcessStat } from '@vbs/core/internal/machine/proc.js';
-import type { ExecutionContext } from 'ava';
+import { createSshMachine, type SshMachine, type SshMachineOptions } from '@vbs/core/internal/machine/ssh/ssh-machine.js';
+import test, { type ExecutionContext } from 'ava';
+import { type Sshd, startSshd, withoutSshd } from '../../support/sshd.js';
 
 export interface LogLine {
   readonly level: string;
@@ -15,12 +17,14 @@ export interface LogLine {
   readonly message: string;
 }
 
-export interface Fixture {
+/** A machine, and a folder for a test. */
+export interface AnyFixture<M extends Machine = Machine> {
   readonly directory: string;
+  /** Where the machine keeps guards and records. */
   readonly stateDirectory: string;
-  readonly machine: LocalMachine;
-  /** The guards of the same state directory. */
-  readonly guards: Guards;
+  readonly machine: M;
+  /** What a process of its own makes the same machine by; see {@link spawnHolder}. */
+  readonly making: string;
   readonly logged: LogLine[];
   call(options?: { readonly epoch?: number; readonly signal?: AbortSignal }): Call;
   path(name: string): string;
@@ -28,7 +32,9 @@ export interface Fixture {
   script(name: string, text: string): Promise<string>;
 }
 
-export async function machineFixture(t: ExecutionContext, options: { readonly graceMs?: number } = {}): Promise<Fixture> {
+type Made = Omit<AnyFixture, 'stateDirectory' | 'machine' | 'making'>;
+
+async function madeFixture(t: ExecutionContext): Promise<Made & { readonly log: Logger }> {
   const directory = await mkdtemp(join(tmpdir(), 'vbs-machine-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const logged: LogLine[] = [];
@@ -38,15 +44,12 @@ export async function machineFixture(t: ExecutionContext, options: { readonly gr
       logged.push({ level, fields, message });
     };
   const log: Logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
-  const stateDirectory = join(directory, 'state');
   const path = (name: string): string => join(directory, name);
   return {
     directory,
-    stateDirectory,
-    guards: new Guards(stateDirectory),
     logged,
+    log,
     path,
-    machine: createLocalMachine({ name: 'local', stateDirectory, log, graceMs: 300, ...options }),
     call: ({ epoch = 1, signal = new AbortController().signal } = {}) => ({
       epoch,
       signal,
@@ -59,6 +62,72 @@ export async function machineFixture(t: ExecutionContext, options: { readonly gr
       return path(name);
     },
   };
+}
+
+/** The machine of this process. */
+export interface Fixture extends AnyFixture<LocalMachine> {
+  /** The guards of the same state directory. */
+  readonly guards: Guards;
+}
+
+interface GraceOptions {
+  readonly graceMs?: number;
+}
+
+export async function machineFixture(t: ExecutionContext, options: GraceOptions = {}): Promise<Fixture> {
+  const { log, ...made } = await madeFixture(t);
+  const stateDirectory = made.path('state');
+  return {
+    ...made,
+    stateDirectory,
+    making: localMaking(stateDirectory),
+    guards: new Guards(stateDirectory),
+    machine: createLocalMachine({ name: 'local', stateDirectory, log, graceMs: 300, ...options }),
+  };
+}
+
+function localMaking(stateDirectory: string): string {
+  return `import { createLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
+    const machine = createLocalMachine({ name: 'local', stateDirectory: ${JSON.stringify(stateDirectory)}, log, graceMs: 300 });`;
+}
+
+export interface SshFixture extends AnyFixture<SshMachine> {
+  readonly sshd: Sshd;
+  /** The state directory of this side. */
+  readonly here: string;
+  /** The same machine by a connection of its own. */
+  another(): SshMachine;
+}
+
+let shared: Promise<Sshd> | undefined;
+test.after.always('sshd ends', async () => (await shared)?.stop());
+
+/** This machine over an sshd that the tests of a file share, unless one is given. */
+export async function sshFixture(t: ExecutionContext, options: Partial<SshMachineOptions> = {}, given?: Sshd): Promise<SshFixture> {
+  shared ??= given === undefined ? startSshd() : undefined;
+  const sshd = given ?? (await shared);
+  if (sshd === undefined) throw new Error('there is no sshd');
+  const { log, ...made } = await madeFixture(t);
+  const [here, stateDirectory] = [made.path('here'), made.path('state')];
+  const configuration = { host: 'vs1', configFile: sshd.configFile, stateDirectory };
+  const create = (): SshMachine => {
+    const machine = createSshMachine({ configuration, stateDirectory: here, log, graceMs: 300, ...options });
+    t.teardown(() => machine.close());
+    return machine;
+  };
+  const own = { configuration, stateDirectory: here, graceMs: 300 };
+  const making = `import { createSshMachine } from '@vbs/core/internal/machine/ssh/ssh-machine.js';
+    const machine = createSshMachine({ ...${JSON.stringify(own)}, log });`;
+  return { ...made, sshd, here, stateDirectory, making, machine: create(), another: create };
+}
+
+type MakeFixture = (t: ExecutionContext, options?: GraceOptions) => Promise<AnyFixture>;
+
+/** A test of what every Machine promises: once on the machine of this process, once over a real sshd. */
+export function onEachMachine(title: string, body: (t: ExecutionContext, fixture: MakeFixture) => Promise<void>): void {
+  test(`${title} [local]`, (t) => body(t, machineFixture));
+  if (withoutSshd !== undefined) test.skip(`${title} [ssh: ${withoutSshd}]`, () => undefined);
+  else test(`${title} [ssh]`, (t) => body(t, (own, options) => sshFixture(own, options)));
 }
 
 /** What `look` finds within 10 s. */
@@ -102,12 +171,12 @@ export interface Holder {
   kill(): Promise<void>;
 }
 
-/** A process of its own that runs a module text against a machine of the same state directory. It is killed at the end of the test. */
-export function spawnHolder(t: ExecutionContext, stateDirectory: string, body: string): Holder {
+/** A process of its own that runs a module text against the fixture's machine, or the local one of a state directory. It is killed at the end of the test. */
+export function spawnHolder(t: ExecutionContext, of: string | { readonly making: string }, body: string): Holder {
+  const making = typeof of === 'string' ? localMaking(of) : of.making;
   const text = `
-    import { createLocalMachine } from '@vbs/core/internal/machine/local-machine.js';
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    const machine = createLocalMachine({ name: 'local', stateDirectory: ${JSON.stringify(stateDirectory)}, log, graceMs: 300 });
+    ${making}
     const call = (epoch) => ({ epoch, signal: new AbortController().signal, operationId: 'op-9', log, progress() {} });
     ${body}`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'ignore', 'inherit'] });

@@ -164,6 +164,30 @@ test(damaged, 'that is cut', '{"epoch":5,"hol');
 test(damaged, 'of zeros', '\0'.repeat(64));
 test(damaged, 'that is something else', '[1]');
 
+test('guard › a record that a power cut left half written counts as none: no command of the boot before runs', async (t) => {
+  const { machine, call, stateDirectory } = await machineFixture(t);
+  await machine.run(call({ epoch: 5 }), ['true'], { guard });
+  const path = join(stateDirectory, 'guards', encodeURIComponent(guard));
+  const thisBoot = await readFile(`${path}.lock`, 'utf8');
+  t.is(thisBoot, (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim());
+  await writeFile(`${path}.json`, '');
+  await writeFile(`${path}.lock`, thisBoot.replaceAll(/[0-9a-f]/g, '0'));
+  await t.notThrowsAsync(machine.run(call({ epoch: 6 }), ['true'], { guard }));
+  await t.throwsAsync(machine.run(call({ epoch: 5 }), ['true'], { guard }), { code: 'ABORTED' });
+  t.is(await readFile(`${path}.lock`, 'utf8'), thisBoot);
+});
+
+test('guard › a record that becomes shorter is whole', async (t) => {
+  const { machine, call, stateDirectory } = await machineFixture(t);
+  await machine.run(call({ epoch: 5 }), ['true'], { guard });
+  const path = join(stateDirectory, 'guards', `${encodeURIComponent(guard)}.json`);
+  const long = await readFile(path, 'utf8');
+  await machine.guarded(call({ epoch: 6 }), guard, async () => undefined);
+  const short = JSON.parse(await readFile(path, 'utf8'));
+  t.deepEqual({ epoch: short.epoch, tools: short.tools }, { epoch: 6, tools: [] });
+  t.true(long.length > JSON.stringify(short).length);
+});
+
 test('guarded › answers what the act answers, keeps others out, and lets go when the act fails', async (t) => {
   const { machine, call } = await machineFixture(t);
   const order: string[] = [];

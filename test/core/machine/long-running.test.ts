@@ -4,20 +4,31 @@ import { inspect } from 'node:util';
 import { Secret, type VbsError } from '@vbs/core';
 import { isGroupRunning } from '@vbs/core/internal/machine/proc.js';
 import test, { type ExecutionContext } from 'ava';
-import { endGroupAfter, eventually, type Fixture, machineFixture, runs, spawnHolder } from './fixture.js';
+import { type AnyFixture, endGroupAfter, eventually, machineFixture, onEachMachine, runs, spawnHolder } from './fixture.js';
 
 const guard = 'nbd/exp-1';
 const name = 'nbd/exp-1';
 const readyLine = /^listening on (\d+)$/;
 const daemon = ['/bin/sh', '-c', 'echo starting; sleep 0.1; echo listening on 10809; while :; do sleep 0.1; done'] as const;
 
-async function started(t: ExecutionContext, { machine, call }: Fixture, command: readonly [string, ...string[]] = daemon): Promise<number> {
+async function started(
+  t: ExecutionContext,
+  { machine, call }: AnyFixture,
+  command: readonly [string, ...string[]] = daemon,
+): Promise<number> {
   const { pid } = await machine.start(call(), name, command, { guard, readyLine });
   endGroupAfter(t, pid);
   return pid;
 }
 
-test('start › answers when the ready line has come, and find, start and stop know it by its name', async (t) => {
+/** The file that one long-running command is written down in. */
+async function recordIn(stateDirectory: string): Promise<string> {
+  const folder = join(stateDirectory, 'processes');
+  const [name = ''] = (await readdir(folder)).filter((file) => !file.endsWith('.log'));
+  return join(folder, name);
+}
+
+onEachMachine('start › answers when the ready line has come, and find, start and stop know it by its name', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   const { machine, call, stateDirectory } = fixture;
   const pid = await started(t, fixture);
@@ -33,26 +44,22 @@ test('start › answers when the ready line has come, and find, start and stop k
   await t.notThrowsAsync(machine.stop(call(), name, { guard }), 'the absent is success');
 });
 
-test('start › does not hold its guard for as long as the command runs', async (t) => {
+onEachMachine('start › does not hold its guard for as long as the command runs', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   await started(t, fixture);
   await t.notThrowsAsync(fixture.machine.run(fixture.call(), ['true'], { guard, timeLimitMs: 1_000 }));
 });
 
-test('start › a command outlives the process that started it, and another finds it, by the record', async (t) => {
+onEachMachine('start › a command outlives the process that started it, and another finds it, by the record', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
-  const { machine, call, stateDirectory } = fixture;
+  const { machine, call } = fixture;
   const options = `{ guard: '${guard}', readyLine: /listening/ }`;
   const holder = spawnHolder(
     t,
-    stateDirectory,
+    fixture,
     `await machine.start(call(1), '${name}', ${JSON.stringify(daemon)}, ${options}); await new Promise((resolve) => setTimeout(resolve, 20_000));`,
   );
-  const record = join(stateDirectory, 'processes', 'nbd%2Fexp-1.json');
-  const { pid } = await eventually(async () => {
-    const text = await readFile(record, 'utf8').catch(() => '');
-    return text.includes('"ready":true') ? JSON.parse(text) : undefined;
-  });
+  const { pid } = await eventually(async () => (await machine.find(call(), ''))[0]);
   endGroupAfter(t, pid);
   await holder.kill();
   t.true(runs(pid));
@@ -62,11 +69,11 @@ test('start › a command outlives the process that started it, and another find
   t.false(runs(pid));
 });
 
-test('find › finds a command that was started just before a crash and not recorded', async (t) => {
+onEachMachine('find › finds a command that was started just before a crash and not recorded', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   const { machine, call, stateDirectory } = fixture;
   const pid = await started(t, fixture);
-  await rm(join(stateDirectory, 'processes', 'nbd%2Fexp-1.json'));
+  await rm(await recordIn(stateDirectory));
   t.deepEqual(await machine.find(call(), 'nbd/exp-1'), [{ name, pid }]);
   t.deepEqual(await machine.start(call(), name, daemon, { guard, readyLine }), { name, pid });
   await machine.stop(call(), name, { guard });
@@ -90,16 +97,16 @@ test('find › does not know the commands of another store, nor a process that w
   t.deepEqual(await other.machine.find(other.call(), ''), []);
 });
 
-test('find › looks for a command whose record is damaged by its mark, and warns', async (t) => {
+onEachMachine('find › looks for a command whose record is damaged by its mark, and warns', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   const { machine, call, stateDirectory, logged } = fixture;
   const pid = await started(t, fixture);
-  await writeFile(join(stateDirectory, 'processes', 'nbd%2Fexp-1.json'), '{"pid":');
+  await writeFile(await recordIn(stateDirectory), '{"pid":');
   t.deepEqual(await machine.find(call(), ''), [{ name, pid }]);
   t.true(logged.some(({ level, message }) => level === 'warn' && /damaged/.test(message)));
 });
 
-test('start › a command that ends before it is ready fails with its output, without its secrets', async (t) => {
+onEachMachine('start › a command that ends before it is ready fails with its output, without its secrets', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const command = ['/bin/sh', '-c', 'echo "port $1 in use"; exit 3', 'x', new Secret('s3cret-port')] as const;
   const error = await t.throwsAsync<VbsError>(machine.start(call(), name, command, { guard, readyLine }), {
@@ -111,7 +118,7 @@ test('start › a command that ends before it is ready fails with its output, wi
   t.deepEqual(await machine.find(call(), ''), []);
 });
 
-test('start › a command that is not ready in time is ended with its group', async (t) => {
+onEachMachine('start › a command that is not ready in time is ended with its group', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const command = ['/bin/sh', '-c', 'echo $$ > "$1"; echo hello; sleep 30 & wait', 'x', path('pid')] as const;
   const error = await t.throwsAsync<VbsError>(machine.start(call(), name, command, { guard, readyLine, timeLimitMs: 400 }), {
@@ -123,7 +130,7 @@ test('start › a command that is not ready in time is ended with its group', as
   t.deepEqual(await machine.find(call(), ''), []);
 });
 
-test('start › a command whose call is cancelled is ended again', async (t) => {
+onEachMachine('start › a command whose call is cancelled is ended again', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const signal = AbortSignal.timeout(300);
   await t.throwsAsync(machine.start(call({ signal }), name, ['sleep', '30'], { guard, readyLine }), { code: 'DEADLINE_EXCEEDED' });
@@ -141,29 +148,29 @@ test('start › its end is waited for in a process that has nothing else to do',
   t.deepEqual(await Promise.all(holders.map(({ ended }) => ended)), [0, 0, 0]);
 });
 
-test('start › a started command keeps nobody from ending', async (t) => {
+onEachMachine('start › a started command keeps nobody from ending', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
-  const { machine, call, stateDirectory } = fixture;
+  const { machine, call } = fixture;
   const body = `await machine.start(call(1), '${name}', ${JSON.stringify(daemon)}, { guard: '${guard}', readyLine: /listening/ });`;
-  t.is(await spawnHolder(t, stateDirectory, body).ended, 0);
+  t.is(await spawnHolder(t, fixture, body).ended, 0);
   const [found] = await machine.find(call(), name);
   endGroupAfter(t, found?.pid ?? 0);
   t.true(runs(found?.pid ?? 0));
 });
 
-test('start › a tool that is not installed is FAILED_PRECONDITION', async (t) => {
+onEachMachine('start › a tool that is not installed is FAILED_PRECONDITION', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const starting = machine.start(call(), name, ['vbs-no-such-tool'], { guard, readyLine });
   t.like((await t.throwsAsync<VbsError>(starting, { code: 'FAILED_PRECONDITION' }))?.context, { tool: 'vbs-no-such-tool' });
 });
 
-test('start › two at once under one name start one', async (t) => {
+onEachMachine('start › two at once under one name start one', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   const pids = await Promise.all([started(t, fixture), started(t, fixture), started(t, fixture)]);
   t.is(new Set(pids).size, 1);
 });
 
-test('start › a ready line with the flag g is found each time', async (t) => {
+onEachMachine('start › a ready line with the flag g is found each time', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   const { machine, call } = fixture;
   const global = /listening/g;
@@ -174,7 +181,7 @@ test('start › a ready line with the flag g is found each time', async (t) => {
   t.is((await machine.find(call(), '')).length, 3);
 });
 
-test('stop › ends what ignores SIGTERM after the grace, children too', async (t) => {
+onEachMachine('stop › ends what ignores SIGTERM after the grace, children too', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
   const { machine, call } = fixture;
   const stubborn = ['/bin/sh', '-c', 'trap "" TERM; echo listening on 1; sleep 60 & while :; do sleep 0.1; done'] as const;
@@ -184,17 +191,17 @@ test('stop › ends what ignores SIGTERM after the grace, children too', async (
   t.false(isGroupRunning(pid));
 });
 
-test('stop › a lower epoch stops nothing', async (t) => {
+onEachMachine('stop › a lower epoch stops nothing', async (t, machineFixture) => {
   const fixture = await machineFixture(t);
-  const { machine, guards, call } = fixture;
+  const { machine, call } = fixture;
   const pid = await started(t, fixture);
-  await guards.settle(call({ epoch: 2 }), guard, { leftovers: 'wait' });
+  await machine.settle(call({ epoch: 2 }), guard);
   await t.throwsAsync(machine.stop(call({ epoch: 1 }), name, { guard }), { code: 'ABORTED' });
   await t.throwsAsync(machine.start(call({ epoch: 1 }), 'other', daemon, { guard, readyLine }), { code: 'ABORTED' });
   t.true(runs(pid));
 });
 
-test('start › refuses a name that leads out of its folder', async (t) => {
+onEachMachine('start › refuses a name that leads out of its folder', async (t, machineFixture) => {
   const { machine, call, stateDirectory } = await machineFixture(t);
   const starting = async (): Promise<unknown> => machine.start(call(), '../x', daemon, { guard, readyLine });
   await t.throwsAsync(starting, { code: 'INVALID_ARGUMENT' });

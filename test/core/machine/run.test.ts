@@ -3,15 +3,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { isVbsError, Secret, type VbsError } from '@vbs/core';
 import test from 'ava';
-import { endGroupAfter, hasPid, machineFixture, pidIn, runs, withEnoughTime } from './fixture.js';
+import { endGroupAfter, hasPid, machineFixture, onEachMachine, pidIn, runs, withEnoughTime } from './fixture.js';
 
-test('run › answers exit code, output and standard error, with LC_ALL=C', async (t) => {
+onEachMachine('run › answers exit code, output and standard error, with LC_ALL=C', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const result = await machine.run(call(), ['/bin/sh', '-c', 'echo "$LC_ALL $0 $1"; echo warned >&2', 'a b', '$HOME;`x`']);
   t.deepEqual(result, { exitCode: 0, stdout: 'C a b $HOME;`x`\n', stderr: 'warned\n' });
 });
 
-test('run › gives input, and closes standard input without it', async (t) => {
+onEachMachine('run › gives input, and closes standard input without it', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   t.is((await machine.run(call(), ['cat'], { input: 'some text' })).stdout, 'some text');
   t.is((await machine.run(call(), ['cat'], { input: new Secret('hidden') })).stdout, 'hidden');
@@ -19,7 +19,7 @@ test('run › gives input, and closes standard input without it', async (t) => {
   t.is((await machine.run(call(), ['true'], { input: 'x'.repeat(1_000_000) })).exitCode, 0);
 });
 
-test('run › answers an exit code that is ok, and fails with INTERNAL on another', async (t) => {
+onEachMachine('run › answers an exit code that is ok, and fails with INTERNAL on another', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const command = ['/bin/sh', '-c', 'echo no such volume >&2; exit 5'] as const;
   t.is((await machine.run(call(), command, { okExitCodes: [0, 5] })).exitCode, 5);
@@ -27,14 +27,14 @@ test('run › answers an exit code that is ok, and fails with INTERNAL on anothe
   t.like(error?.context, { command, exitCode: 5, stderr: 'no such volume\n' });
 });
 
-test('run › gives each line as it comes, the last one without a line break too', async (t) => {
+onEachMachine('run › gives each line as it comes, the last one without a line break too', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const lines: string[] = [];
   await machine.run(call(), ['printf', 'one\\ntwo\\r50%%\\rlast'], { onLine: (line) => lines.push(line) });
   t.deepEqual(lines, ['one', 'two', '50%', 'last']);
 });
 
-test('run › ends the tool when a line cannot be used, and keeps the cause', async (t) => {
+onEachMachine('run › ends the tool when a line cannot be used, and keeps the cause', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const cause = new Error('no number');
   const onLine = (): void => {
@@ -60,12 +60,12 @@ test(failing, '/usr/sbin/vbs-no-such-tool', 'FAILED_PRECONDITION', /is not insta
 test(failing, null, 'FAILED_PRECONDITION', /interpreter/);
 test(failing, '/etc/passwd', 'PERMISSION_DENIED', /may not run \/etc\/passwd/);
 
-test('run › refuses a NUL in an argument before anything is run', async (t) => {
+onEachMachine('run › refuses a NUL in an argument before anything is run', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   await t.throwsAsync(machine.run(call(), ['echo', 'a\0b']), { code: 'INVALID_ARGUMENT' });
 });
 
-test('run › ends the whole group at the limit, at once, though a grandchild holds the output', async (t) => {
+onEachMachine('run › ends the whole group at the limit, at once, though a grandchild holds the output', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const command = ['/bin/sh', '-c', 'sh -c \'echo $$ > "$1"; sleep 600\' x "$1" & wait', 'x', path('pid')] as const;
   await withEnoughTime(async (timeLimitMs) => {
@@ -77,7 +77,7 @@ test('run › ends the whole group at the limit, at once, though a grandchild ho
   });
 });
 
-test('run › ends what ignores SIGTERM by SIGKILL, and answers only when it is gone', async (t) => {
+onEachMachine('run › ends what ignores SIGTERM by SIGKILL, and answers only when it is gone', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const command = ['/bin/sh', '-c', 'trap "" TERM; echo $$ > "$1"; while :; do sleep 0.1; done', 'x', path('pid')] as const;
   await withEnoughTime(async (timeLimitMs) => {
@@ -88,14 +88,14 @@ test('run › ends what ignores SIGTERM by SIGKILL, and answers only when it is 
   });
 });
 
-test('run › lets a tool finish its work after SIGTERM within the grace', async (t) => {
+onEachMachine('run › lets a tool finish its work after SIGTERM within the grace', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t, { graceMs: 5_000 });
   const text = 'trap "sleep 0.3; echo cleaned > \\"$1\\"; exit 0" TERM; while :; do sleep 0.05; done';
   await t.throwsAsync(machine.run(call(), ['/bin/sh', '-c', text, 'x', path('out')], { timeLimitMs: 300 }), { code: 'DEADLINE_EXCEEDED' });
   t.is(await readFile(path('out'), 'utf8'), 'cleaned\n');
 });
 
-test("run › ends when the call's signal comes, with an unknown outcome", async (t) => {
+onEachMachine("run › ends when the call's signal comes, with an unknown outcome", async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const controller = new AbortController();
   const running = machine.run(call({ signal: controller.signal }), ['/bin/sh', '-c', 'echo $$ > "$1"; sleep 30', 'x', path('pid')]);
@@ -105,7 +105,7 @@ test("run › ends when the call's signal comes, with an unknown outcome", async
   t.false(runs(pid));
 });
 
-test('run › begins nothing when the call was cancelled before', async (t) => {
+onEachMachine('run › begins nothing when the call was cancelled before', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const cancelled = call({ signal: AbortSignal.abort() });
   await t.throwsAsync(machine.run(cancelled, ['touch', path('made')]), { code: 'ABORTED' });
@@ -113,7 +113,7 @@ test('run › begins nothing when the call was cancelled before', async (t) => {
   await t.throwsAsync(readFile(path('made')), { code: 'ENOENT' });
 });
 
-test('run › waits for what the tool has left in its group', async (t) => {
+onEachMachine('run › waits for what the tool has left in its group', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const result = await machine.run(call(), [
     '/bin/sh',
@@ -126,7 +126,7 @@ test('run › waits for what the tool has left in its group', async (t) => {
   t.is(await readFile(path('out'), 'utf8'), 'late\n');
 });
 
-test('run › does not wait for a daemon that left the group and holds the output', async (t) => {
+onEachMachine('run › does not wait for a daemon that left the group and holds the output', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const command = [
     '/bin/sh',
@@ -144,7 +144,7 @@ test('run › does not wait for a daemon that left the group and holds the outpu
   t.true(runs(daemon));
 });
 
-test('run › loses no output when this process is too busy to read it in time', async (t) => {
+onEachMachine('run › loses no output when this process is too busy to read it in time', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const running = machine.run(call(), ['/bin/sh', '-c', 'sleep 0.05; head -c 100000 /dev/zero; echo done']);
   for (let turns = 0; turns < 6; turns++) {
@@ -154,7 +154,7 @@ test('run › loses no output when this process is too busy to read it in time',
   t.is((await running).stdout.length, 100_005);
 });
 
-test('run › does not wait for a daemon that writes on and on', async (t) => {
+onEachMachine('run › does not wait for a daemon that writes on and on', async (t, machineFixture) => {
   const { machine, call, path } = await machineFixture(t);
   const command = [
     '/bin/sh',
@@ -167,7 +167,7 @@ test('run › does not wait for a daemon that writes on and on', async (t) => {
   t.regex((await machine.run(call(), command, { timeLimitMs: 60_000 })).stdout, /^(x\n)+$/);
 });
 
-test('run › ends a tool that writes more than it may, counted in bytes', async (t) => {
+onEachMachine('run › ends a tool that writes more than it may, counted in bytes', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const error = await t.throwsAsync<VbsError>(machine.run(call(), ['yes'], { maxOutputBytes: 1_000, timeLimitMs: 10_000 }), {
     code: 'INTERNAL',
@@ -177,7 +177,7 @@ test('run › ends a tool that writes more than it may, counted in bytes', async
   await t.throwsAsync(machine.run(call(), ['printf', 'ää'], { maxOutputBytes: 3 }), { code: 'INTERNAL' });
 });
 
-test('run › shows no secret in an error or a log, not where the tool prints it either', async (t) => {
+onEachMachine('run › shows no secret in an error or a log, not where the tool prints it either', async (t, machineFixture) => {
   const { machine, call, logged } = await machineFixture(t);
   const secret = new Secret('hunter2-and-more');
   const shown: unknown[] = [];
@@ -195,7 +195,7 @@ test('run › shows no secret in an error or a log, not where the tool prints it
   t.true(shown.every(isVbsError));
 });
 
-test('run › redacts one line of a secret of many', async (t) => {
+onEachMachine('run › redacts one line of a secret of many', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const secret = new Secret('first-half\nsecond-half\n');
   const error = await t.throwsAsync<VbsError>(machine.run(call(), ['/bin/sh', '-c', 'echo "$1" | tail -n 2 >&2; exit 1', 'x', secret]));
@@ -203,20 +203,20 @@ test('run › redacts one line of a secret of many', async (t) => {
   t.notRegex(JSON.stringify(error), /half/);
 });
 
-test('run › a limit longer than any timer is no limit', async (t) => {
+onEachMachine('run › a limit longer than any timer is no limit', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const long = { timeLimitMs: Number.MAX_SAFE_INTEGER };
   t.is((await machine.run(call(), ['sleep', '0.1'], long)).exitCode, 0);
   t.is((await machine.run(call(), ['sleep', '0.1'], { ...long, timeLimitMs: Number.POSITIVE_INFINITY, guard: 'a' })).exitCode, 0);
 });
 
-test('run › a tool that could not be started leaves its guard free', async (t) => {
+onEachMachine('run › a tool that could not be started leaves its guard free', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   await t.throwsAsync(machine.run(call(), ['vbs-no-such-tool'], { guard: 'a' }), { code: 'FAILED_PRECONDITION' });
   await t.notThrowsAsync(machine.run(call(), ['true'], { guard: 'a', timeLimitMs: 1_000 }));
 });
 
-test('run › lets 8 commands run at once, not more', async (t) => {
+onEachMachine('run › lets 8 commands run at once, not more', async (t, machineFixture) => {
   const { machine, call, script, path } = await machineFixture(t);
   const counting = await script('count', `touch "$1/run-$$"; ls "$1" | grep -c run-; sleep 0.2; rm "$1/run-$$"`);
   const runs = Array.from({ length: 20 }, () => machine.run(call(), [counting, path('.')]));
@@ -225,7 +225,7 @@ test('run › lets 8 commands run at once, not more', async (t) => {
   t.true(Math.max(...counts) >= 4);
 });
 
-test('run › refuses with UNAVAILABLE when the queue is full, and a waiter may be cancelled', async (t) => {
+onEachMachine('run › refuses with UNAVAILABLE when the queue is full, and a waiter may be cancelled', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

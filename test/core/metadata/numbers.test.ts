@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@vbs/core/internal/metadata/database/open-database.js';
 import { exportsTable } from '@vbs/core/internal/metadata/exports.js';
-import { drawId } from '@vbs/core/internal/metadata/ids.js';
+import { drawId, drawIds } from '@vbs/core/internal/metadata/ids.js';
 import { freeNumber, takeNumber } from '@vbs/core/internal/metadata/numbers.js';
 import { idFrom, isId } from '@vbs/core/internal/model/ids.js';
 import test from 'ava';
@@ -74,4 +74,12 @@ test('drawId › with a newId that gives the same again and again says so', asyn
     database.transaction((trx) => drawId(trx, 'volume', () => 'same', 0)),
     { code: 'INTERNAL', message: /newId service must give random UUIDs/ },
   );
+});
+
+test('drawIds › gives each its own where one id comes twice in a draw, and keeps the order of the kinds', async (t) => {
+  const database = await newTables(t);
+  const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()];
+  const draws = [first, second, second, third];
+  const ids = await database.transaction((trx) => drawIds(trx, ['operation', 'volume', 'volume'], () => draws.shift() ?? '', 0));
+  t.deepEqual(ids, [idFrom('operation', first), idFrom('volume', second), idFrom('volume', third)]);
 });

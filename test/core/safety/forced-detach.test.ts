@@ -145,12 +145,38 @@ test('F3 › a forced detach without fence needs nodeIsDead, and refused gives n
   t.deepEqual(vm('vm1').devices(), ['xvdb']);
 });
 
+interface AnyProvider {
+  readonly capabilities: readonly string[];
+  readonly open: (instance: unknown) => Promise<{ readonly capabilities?: ReadonlySet<string> }>;
+}
+
+/** The same plugin, whose manifest and opened instances do not know `fence`. */
 function withoutFence<P extends { readonly provides: object }>(plugin: P): P {
-  const provides = Object.entries(plugin.provides).map(([kind, provider]: [string, { readonly capabilities: readonly string[] }]) => [
+  const notFence = (capability: string): boolean => capability !== 'fence';
+  const provides = Object.entries(plugin.provides).map(([kind, provider]: [string, AnyProvider]) => [
     kind,
-    { ...provider, capabilities: provider.capabilities.filter((capability) => capability !== 'fence') },
+    {
+      ...provider,
+      capabilities: provider.capabilities.filter(notFence),
+      open: async (instance: unknown) => {
+        const opened = await provider.open(instance);
+        const { capabilities } = opened;
+        return capabilities === undefined ? opened : narrowed(opened, { capabilities: new Set([...capabilities].filter(notFence)) });
+      },
+    },
   ]);
   return { ...plugin, provides: Object.fromEntries(provides) };
+}
+
+/** The same instance but for some of its members; its own methods find their private parts on it. */
+function narrowed<T extends object>(instance: T, members: Partial<T>): T {
+  return new Proxy(instance, {
+    get(target, key) {
+      if (key in members) return members[key as keyof T];
+      const member: unknown = Reflect.get(target, key, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
 }
 
 test('A2 › a forced detach never gives up a stuck snapshot of the volume', async (t) => {

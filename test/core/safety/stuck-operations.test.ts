@@ -113,7 +113,7 @@ const settleThatFails = test.macro(async (t, end: 'succeed' | 'fail') => {
       register: (container) =>
         container.register(tokens.workflows, {
           useFactory: (from) => {
-            const workflows = createWorkflows(from.resolve(tokens.instances));
+            const workflows = createWorkflows(from.resolve(tokens.instances), from.resolve(tokens.chap));
             const { createVolume } = workflows;
             const settle: never = (async (...given: never[]) => {
               if (broken) throw new TypeError('the metadata are not as they were thought to be');

@@ -35,7 +35,7 @@ const withoutUndo =
   (container) =>
     container.register(tokens.workflows, {
       useFactory: (from) => {
-        const workflows = createWorkflows(from.resolve(tokens.instances));
+        const workflows = createWorkflows(from.resolve(tokens.instances), from.resolve(tokens.chap));
         const { attachVolume } = workflows;
         const broken: typeof attachVolume = {
           ...attachVolume,

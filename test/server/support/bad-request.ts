@@ -24,13 +24,15 @@ export interface BadRequest {
   readonly code: ErrorCode;
   /** What `context.field` says; null where no one field is wrong, but the state of the `resource`. */
   readonly field: string | null;
+  /** An operation is begun, and fails: what is left is its journal. */
+  readonly begins?: boolean;
   /** What `detail` says too. */
   readonly detail?: RegExp;
   /** What `Allow` says. */
   readonly allow?: string;
 }
 
-type Refused = Partial<Pick<BadRequest, 'status' | 'code' | 'detail'>>;
+type Refused = Partial<Pick<BadRequest, 'status' | 'code' | 'detail' | 'begins'>>;
 
 /** A body for a path that is refused by one of its fields. */
 export const bodyTo =

@@ -39,6 +39,11 @@ export class Wire {
     this.#socket.write(bytes);
   }
 
+  /** Leaves what comes where it is. */
+  readNothing(): void {
+    this.#socket.pause();
+  }
+
   /** Tells the other side that nothing more comes. */
   end(): void {
     this.#socket.end();

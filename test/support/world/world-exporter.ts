@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import {
   type BackendVolume,
   type Call,
+  type ChapCredentials,
   type ConnectionInfo,
   type ExportRequest,
   type LocalMachine,
@@ -17,21 +19,36 @@ export function connectionOf({ exportId, volumeId }: Pick<WorldExport, 'exportId
 
 export const exportOfKey = (key: string): string => key.slice('iqn.2009-01.world:'.length, -'/1'.length);
 
+/** What the world keeps of a CHAP password. */
+export const passwordHash = (credentials: ChapCredentials | undefined): string | null =>
+  credentials === undefined ? null : createHash('sha256').update(`${credentials.user}:${credentials.password.reveal()}`).digest('hex');
+
 /** The target of a {@link World}. */
 export function worldExporter(world: World, machine: LocalMachine) {
   const { volumes, exports, connections, devices } = world;
-  const make = ({ exportId, volume, access, address }: ExportRequest): ConnectionInfo<'iscsi'> => {
+  const make = ({ exportId, volume, access, address, chap }: ExportRequest): ConnectionInfo<'iscsi'> => {
     if (address === undefined) world.violate(`${exportId} was made without the address that is declared`);
     const found = exports.get(exportId);
     const same = found === undefined || (found.volumeId === volume.id && found.access === access);
     if (!same) throw new VbsError('ALREADY_EXISTS', `${exportId} serves another volume or access mode`);
+    const hash = passwordHash(chap);
+    if (hash === null) return world.violate(`${exportId} was made without the password that chap declares`);
+    if (found !== undefined && found.passwordHash !== hash) world.violate(`${exportId} was given another password`);
     const taken = exports.list().find((other) => other.address === address && other.exportId !== exportId);
     if (taken !== undefined) world.violate(`${exportId} was given the address ${address} of ${taken.exportId}`);
     const { sizeBytes, fill } = volumes.get(volume.id) ?? {};
     if (fill === 'to-do') world.violate(`${volume.id} was exported while it is filled`);
     if (sizeBytes === undefined) throw new VbsError('NOT_FOUND', `the world has no ${volume.id}`);
     if (found === undefined)
-      exports.put(exportId, { exportId, volumeId: volume.id, access, address: address ?? null, sizeBytes, revoked: false });
+      exports.put(exportId, {
+        exportId,
+        volumeId: volume.id,
+        access,
+        address: address ?? null,
+        sizeBytes,
+        revoked: false,
+        passwordHash: hash,
+      });
     const connection = connections.get(exportId);
     // An initiator keeps trying: its session is back as soon as its target is.
     if (connection !== undefined && found?.revoked !== true) connections.put(exportId, { ...connection, session: true });

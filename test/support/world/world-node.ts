@@ -12,7 +12,7 @@ import {
   VbsError,
 } from '@vbs/core';
 import { devicePath, exportOfPath, type World, type WorldConnection, type WorldDevice } from './world.js';
-import { connectionOf, exportOfKey } from './world-exporter.js';
+import { connectionOf, exportOfKey, passwordHash } from './world-exporter.js';
 
 /** The initiator of a {@link World}. */
 export function worldInitiator(world: World, machine: LocalMachine) {
@@ -29,6 +29,7 @@ export function worldInitiator(world: World, machine: LocalMachine) {
         const exportId = exportOfKey(request.connection.key);
         const exported = exports.get(exportId);
         if (exported === undefined) throw new VbsError('UNAVAILABLE', `the target does not know ${exportId}`);
+        if (passwordHash(request.connection.chap) !== exported.passwordHash) world.violate(`the node has no password for ${exportId}`);
         if (exported.revoked) throw new VbsError('PERMISSION_DENIED', `the target refuses ${exportId}`);
         if (exported.sizeBytes !== request.sizeBytes) throw new VbsError('FAILED_PRECONDITION', `${exportId} has another size`);
         const connection = { exportId, sizeBytes: exported.sizeBytes, session: true };

@@ -21,7 +21,7 @@ export function worldPlugin(world: World) {
       }),
       targetExporter: targetExporter({
         configSchema,
-        capabilities: ['fence', 'read-only', 'multi-attach', 'acl', 'extend'],
+        capabilities: ['fence', 'read-only', 'multi-attach', 'acl', 'chap', 'extend'],
         protocol: 'iscsi',
         accepts: ['block'],
         lifetime: 'daemon',

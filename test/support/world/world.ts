@@ -26,6 +26,8 @@ export interface WorldExport {
   readonly address: number | null;
   readonly sizeBytes: number;
   readonly revoked: boolean;
+  /** A hash of the CHAP password that lets a node in. */
+  readonly passwordHash: string;
 }
 /** The node's end of an export. A revoked export has no session, though its device node stays. */
 export interface WorldConnection {

@@ -7,6 +7,7 @@ import type { Logger } from '../../contract/call.js';
 import { VbsError } from '../../errors.js';
 import { DatabaseBusy, mapDatabaseError, primaryCode } from './map-database-error.js';
 import { listCopies } from './sqlite-copies.js';
+import { type Answer, type PreparingConnection, StatementCache } from './statement-cache.js';
 import type { TransactionScope } from './transaction-scope.js';
 
 /** The driver's name, here and nowhere else: `better-sqlite3` is a drop-in for knex. */
@@ -27,19 +28,22 @@ export interface SqliteSettings {
 const commonPragmas = { busy_timeout: ['5000', 5000] } as const;
 const durable = { journal_mode: ['WAL', 'wal'], synchronous: ['FULL', 2] } as const;
 const pragmas = {
-  store: { ...commonPragmas, ...durable, foreign_keys: ['ON', 1] },
+  // In KiB, with a minus: a page of volumes from all over a large store, with all that is shown of them, is more than the usual 2 MB.
+  store: { ...commonPragmas, ...durable, foreign_keys: ['ON', 1], cache_size: ['-16384', -16384] },
   migration: { ...commonPragmas, ...durable, foreign_keys: ['OFF', 0] },
   copy: { ...commonPragmas, query_only: ['ON', 1] },
 } satisfies Record<SqliteSettings['purpose'], Record<string, readonly [string, string | number]>>;
 
 /** What is used of knex's own classes, which have no types. */
-interface Connection {
+interface Connection extends PreparingConnection {
   __knex__disposed?: unknown;
 }
-interface QueryObject {
+interface QueryObject extends Partial<Answer> {
   readonly sql: string;
   readonly bindings: readonly unknown[];
-  readonly response?: readonly Readonly<Record<string, unknown>>[];
+  /** Of knex: `select`, `insert`, … */
+  readonly method?: string;
+  readonly returning?: unknown;
 }
 interface BaseClient {
   readonly transacting?: boolean;
@@ -80,6 +84,7 @@ const keepTransaction: ReadonlySet<string> = new Set([
 /** A knex on one SQLite file: one connection, immediate transactions, errors as VbsErrors, no values in messages. */
 export function sqliteKnex({ filename, purpose, scope, log }: SqliteSettings): Knex {
   const broken = new WeakMap<Connection, unknown>();
+  const prepared = new WeakMap<Connection, StatementCache>();
 
   async function mapped(error: unknown): Promise<unknown> {
     const copies = isDamage(error) ? await listCopies(filename).catch(() => []) : [];
@@ -133,6 +138,8 @@ export function sqliteKnex({ filename, purpose, scope, log }: SqliteSettings): K
         const connection = await super.acquireRawConnection();
         try {
           await configure(this, connection, { filename, purpose });
+          // A migration changes the tables under its statements, and a copy is read once.
+          if (purpose === 'store') prepared.set(connection, new StatementCache(connection));
           return connection;
         } catch (error) {
           await this.destroyRawConnection(connection);
@@ -141,6 +148,17 @@ export function sqliteKnex({ filename, purpose, scope, log }: SqliteSettings): K
       } catch (error) {
         throw await mapped(error);
       }
+    }
+
+    override async destroyRawConnection(connection: Connection): Promise<void> {
+      await prepared.get(connection)?.clear();
+      await super.destroyRawConnection(connection);
+    }
+
+    override async _query(connection: Connection, query: QueryObject): Promise<QueryObject> {
+      const statements = prepared.get(connection);
+      if (statements === undefined || !StatementCache.keeps(query.sql)) return super._query(connection, query);
+      return Object.assign(query, await statements.execute(driverMethod(query), query.sql, query.bindings));
     }
 
     override async query(connection: Connection, query: string | QueryObject): Promise<unknown> {
@@ -181,11 +199,17 @@ export function sqliteKnex({ filename, purpose, scope, log }: SqliteSettings): K
   });
 }
 
+/** As knex's own `_query` chooses: rows, or what was changed. */
+function driverMethod({ method, returning }: QueryObject): 'all' | 'run' {
+  if (method === 'insert' || method === 'update') return returning ? 'all' : 'run';
+  return method === 'del' || method === 'counter' ? 'run' : 'all';
+}
+
 async function configure(client: BaseClient, connection: Connection, { filename, purpose }: Pick<SqliteSettings, 'filename' | 'purpose'>) {
   for (const [name, [value, expected]] of Object.entries(pragmas[purpose])) {
     await client._query(connection, { sql: `PRAGMA ${name} = ${value}`, bindings: [] });
     const { response } = await client._query(connection, { sql: `PRAGMA ${name}`, bindings: [] });
-    const answer = Object.values(response?.[0] ?? {})[0];
+    const answer: unknown = Object.values(response?.[0] ?? {})[0];
     if (answer !== expected) {
       throw new VbsError(
         'FAILED_PRECONDITION',

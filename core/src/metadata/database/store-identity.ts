@@ -12,6 +12,7 @@ interface StoreRow {
 const idKey = 'id';
 const epochKey = 'epoch';
 const poolPrefix = 'pool:';
+const masterKeyKey = 'master-key';
 
 const store = (db: Knex) => db<StoreRow>('store');
 
@@ -27,13 +28,16 @@ export function storeId(database: Database): Promise<string> {
 
 /** Raises the counter that orders the holders of leases (safety B1) and answers it: 1 at first, never the same twice once committed. */
 export async function nextEpoch(trx: Knex.Transaction): Promise<number> {
-  await insertIfAbsent(trx, epochKey, '0');
-  const value = await read(trx, epochKey);
-  const next = Number(value) + 1;
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(next)) throw damaged(epochKey, value);
-  await store(trx)
-    .where({ key: epochKey })
-    .update({ value: String(next) });
+  // One statement, since every operation begins with it: counts on only from what is a whole number, and tells what it came to.
+  const [raised] = await store(trx)
+    .insert({ key: epochKey, value: '1' })
+    .onConflict('key')
+    .merge({ value: trx.raw('cast(cast(?? as bigint) + 1 as text)', ['store.value']) })
+    .whereRaw("cast(cast(?? as bigint) as text) = ?? and ?? not like '-%'", ['store.value', 'store.value', 'store.value'])
+    .returning('value');
+  if (raised === undefined) throw damaged(epochKey, await read(trx, epochKey));
+  const next = Number(raised.value);
+  if (!Number.isSafeInteger(next)) throw damaged(epochKey, raised.value);
   return next;
 }
 
@@ -62,6 +66,18 @@ export function rememberPool(trx: Knex.Transaction, instanceName: string): Promi
 export async function knownPools(db: Knex): Promise<ReadonlySet<string>> {
   const rows = await store(db).where('key', 'like', `${poolPrefix}%`).select('value');
   return new Set(rows.map((row) => row.value));
+}
+
+/** A hash that tells the store's master key from others (safety E5); null before it had one. */
+export async function masterKeyMark(db: Knex): Promise<string | null> {
+  const row = await store(db).where({ key: masterKeyKey }).first('value');
+  return row?.value ?? null;
+}
+
+/** Records the mark of the store's master key at its first use. Answers the one that counts. */
+export async function rememberMasterKey(trx: Knex.Transaction, mark: string): Promise<string> {
+  await insertIfAbsent(trx, masterKeyKey, mark);
+  return read(trx, masterKeyKey);
 }
 
 async function insertIfAbsent(trx: Knex.Transaction, key: string, value: string): Promise<void> {

@@ -4,9 +4,8 @@ import type { VmmDelegate } from '../../delegate/delegate.js';
 import { findNode } from '../../delegate/find-node.js';
 import { findRoute, type Route } from '../../delegate/routes.js';
 import { VbsError } from '../../errors.js';
-import { attachments, liveAttachments } from '../../metadata/attachments.js';
+import { attachmentInSlot, attachments, liveAttachments } from '../../metadata/attachments.js';
 import { exportsTable } from '../../metadata/exports.js';
-import { drawId } from '../../metadata/ids.js';
 import type { StoreTransaction } from '../../metadata/metadata-store.js';
 import { takeNumber } from '../../metadata/numbers.js';
 import { type VolumeRecord, volumes } from '../../metadata/volumes.js';
@@ -61,15 +60,15 @@ export async function planAttachVolume<O extends object>(
 
   return {
     workflow,
+    draws: ['attachment', 'export'],
     leases: { [volumeId]: 'exclusive' },
-    async prepare(tx, { operationId }) {
+    async prepare(tx, { operationId, drawnIds: [attachmentId, exportId] }) {
+      if (attachmentId === undefined || exportId === undefined) throw new TypeError('an attach was begun without ids');
       const current = await requireVolume(tx, volumeId);
       requireState(current, ['available', 'in-use'], 'attach it');
       await refuseSharing(tx, current, access, target.route);
       await refuseTakenSlot(tx, target);
       if (current.locator === null) throw new TypeError(`${volumeId} is ${current.state} and has no locator`);
-      const attachmentId = await drawId(tx.trx, 'attachment', services.newId, tx.now);
-      const exportId = await drawId(tx.trx, 'export', services.newId, tx.now);
       const { exporter, initiator } = target.route;
       const { initiators, node, vmId, vmKey, slot, bootId, instance } = target;
       await exportsTable.insert(tx.trx, {
@@ -217,10 +216,8 @@ async function refuseSharing(tx: StoreTransaction, volume: VolumeRecord, access:
 }
 
 async function refuseTakenSlot(tx: StoreTransaction, { node, vmKey, slot }: Target): Promise<void> {
-  const [holder] = await attachments.list(tx.trx, (query) =>
-    query.where({ node: node.name, vm_key: vmKey, slot }).whereNot('state', 'detached'),
-  );
-  if (holder === undefined) return;
+  const holder = await attachmentInSlot(tx.trx, { node: node.name, vmKey, slot });
+  if (holder === null) return;
   throw new VbsError(
     'FAILED_PRECONDITION',
     `device: ${slot} of ${node.name}/${vmKey} holds ${holder.volumeId} (${holder.id}); take another`,
