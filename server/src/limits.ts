@@ -6,7 +6,7 @@ export interface Limits {
   readonly headerBytes: number;
   /** Connections at a time of each listener; more are closed at once. */
   readonly connections: number;
-  /** From the first byte of a request to the end of its headers. */
+  /** From the opening of a connection, or the first byte of a later request, to the end of the headers. */
   readonly headersMs: number;
   /** From the first byte of a request to the end of its body. */
   readonly requestMs: number;

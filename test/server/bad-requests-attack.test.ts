@@ -12,7 +12,7 @@ import { requestBytes, Wire } from './support/bad-wire.js';
 const child = new URL('./serving-child.js', import.meta.url);
 const onlySocket = { socket: null } as const;
 
-/** A seed that is printed, or the one that is given to repeat a run. */
+/** A seed that is printed, or the one that is given to repeat a run; VBS_RUNS says how many requests each route gets. */
 function seedOf(t: ExecutionContext): number {
   const seed = Number(process.env.VBS_SEED ?? randomInt(2 ** 31));
   t.log(`VBS_SEED=${seed}`);

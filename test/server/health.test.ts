@@ -40,7 +40,7 @@ test('readyz › 503 within the limit when a check hangs, and when one throws', 
   });
   const answer = await hanging.call('GET', '/readyz');
   t.is(answer.status, 503);
-  t.regex(answer.text, /did not end within 50 ms/);
+  t.regex(answer.text, /did not say within 50 ms/);
   held.open();
   const throwing = await newServer(t, {
     plugin: checking(async () => {

@@ -218,15 +218,15 @@ export class BlockStore implements AsyncDisposable {
     return this.#operation(operationId);
   }
 
-  /** Tries a stuck operation now, and answers how it stands then. */
-  async retryOperation(operationId: string): Promise<Operation> {
+  /** Tries a stuck operation now, and answers how it stands then. `signal` ends the waiting, never the operation. */
+  async retryOperation(operationId: string, options: Pick<CallOptions, 'signal'> = {}): Promise<Operation> {
     const { engine, recover, poolEpochs } = this.#services;
     poolEpochs.requireCurrent();
     const before = await this.#operation(requireId('operation', operationId, 'operationId'));
     if (before.state === 'stuck') {
       await engine.requireIdle(operationId, 'retried');
       await recover([operationId]);
-      await engine.wait(operationId);
+      await engine.wait(operationId, waitOptions(options));
     }
     return this.#operation(operationId);
   }

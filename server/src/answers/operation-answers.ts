@@ -65,6 +65,11 @@ export class OperationAnswers {
     }
   }
 
+  /** Ends when the work has, or after the usual wait. */
+  async within(reply: FastifyReply, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    await this.#context.waits.upTo(reply.raw, usualWaitMs, work);
+  }
+
   /** @throws NOT_FOUND */
   async one(id: string): Promise<Operation> {
     return describedOne('operation', id, (request) => this.#context.store.describeOperations(request));

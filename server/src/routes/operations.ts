@@ -75,9 +75,11 @@ export const operationRoutes: Routes = (app, { context: { store }, answers, view
         preValidation: noBody,
         schema: { tags, operationId, summary, params, querystring: noQuery, response: changes(refTo('operation'), 'The operation.') },
       },
-      async (request) => {
-        await store[operationId](request.params.id);
-        return views.operation(request, await answers.one(request.params.id));
+      async (request, reply) => {
+        const { id } = request.params;
+        if (operationId === 'retryOperation') await answers.within(reply, (signal) => store.retryOperation(id, { signal }));
+        else await store[operationId](id);
+        return views.operation(request, await answers.one(id));
       },
     );
   }

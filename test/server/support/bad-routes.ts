@@ -1,4 +1,4 @@
-import { type BadRequest, unknownIds } from './bad-request.js';
+import { type BadRequest, notFound, unknownIds } from './bad-request.js';
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -11,6 +11,10 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND'];
 const another = { volume: '{snapshot}', snapshot: '{volume}', attachment: '{operation}', operation: '{attachment}' } as const;
 const present = { volume: '{attached}', snapshot: '{snapshot}', attachment: '{attachment}', operation: '{operation}' } as const;
 type Kind = keyof typeof present;
+
+/** Refused by TCP before anything is looked for. */
+const operatorsOnly: ReadonlySet<string> = new Set(['/v1/attachments/{id}/credentials']);
+const forbidden = { status: 403, code: 'PERMISSION_DENIED', field: null } as const;
 
 /** A body that the route would take. */
 const bodies: Readonly<Record<string, unknown>> = {
@@ -54,8 +58,7 @@ function badIds(path: string, method: string): BadRequest[] {
         what: `an unknown ${kind}: ${method} ${path}`,
         ...request,
         path: pathWith(path, name, unknownIds[kind]),
-        status: 404,
-        code: 'NOT_FOUND',
+        ...(operatorsOnly.has(path) ? forbidden : notFound),
       },
       {
         what: `another kind in place of the ${kind}: ${method} ${path}`,
