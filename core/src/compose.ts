@@ -3,6 +3,7 @@ import type { Call } from './contract/call.js';
 import type { Delegates } from './delegate/delegate.js';
 import type { DelegateServices } from './delegate/open-delegates.js';
 import { type Container, createContainer } from './di.js';
+import type { Machine } from './machine/machine.js';
 import { isKnownDead } from './machine/process-identity.js';
 import type { Database } from './metadata/database/open-database.js';
 import { MetadataStore } from './metadata/metadata-store.js';
@@ -44,6 +45,8 @@ export interface Parts {
   readonly database: Database;
   readonly delegates: Delegates;
   readonly chap: ChapSecrets;
+  /** Ends the connections to other machines, where the store made them. */
+  readonly closeMachines: () => Promise<void>;
   readonly process: ProcessEntry;
 }
 
@@ -84,7 +87,7 @@ async function beginWork(container: Container): Promise<void> {
   container.resolve(tokens.housekeeper).start();
 }
 
-function registerParts(container: Container, { services, overrides, database, delegates, chap, process }: Parts): void {
+function registerParts(container: Container, { services, overrides, database, delegates, chap, closeMachines, process }: Parts): void {
   container.register(tokens.clock, { useValue: services.clock });
   container.register(tokens.newId, { useValue: services.newId });
   container.register(tokens.logger, { useValue: services.logger });
@@ -94,6 +97,7 @@ function registerParts(container: Container, { services, overrides, database, de
   container.register(tokens.database, { useValue: database });
   container.register(tokens.delegates, { useValue: delegates });
   container.register(tokens.chap, { useValue: chap });
+  container.register(tokens.closeMachines, { useValue: closeMachines });
   container.register(tokens.process, { useValue: process });
   container.register(tokens.times, { useValue: { ...defaultTimes, ...overrides.times } });
   container.register(tokens.closed, { useValue: new AbortController() });
@@ -119,7 +123,7 @@ function registerCore(container: Container): void {
         now: () => clock.now(),
         times: from.resolve(tokens.times),
         others: from.resolve(tokens.others),
-        settleGuards: guardSettler(from.resolve(tokens.machines), from.resolve(tokens.workflows)),
+        settleGuards: guardSettler(from.resolve(tokens.delegates), from.resolve(tokens.workflows)),
         observer: workflowObserver(from.resolve(tokens.observer), from.resolve(tokens.logger)),
       });
     },
@@ -265,6 +269,7 @@ async function closeParts(container: Container): Promise<void> {
       ['the marks of the pools', () => container.resolve(tokens.poolEpochs).stop()],
       ['the event streams', endStreams],
       ['the instances of the plugins', () => container.resolve(tokens.delegates).close()],
+      ['the connections to other machines', () => container.resolve(tokens.closeMachines)()],
       ['the lease of this process', () => container.resolve(tokens.lease).end({ callsStillRun })],
       ['the database', () => container.resolve(tokens.metadata).close()],
     ],
@@ -288,10 +293,25 @@ function stepNamer(workflows: Workflows): (record: OperationRecord) => string | 
     state === 'running' || state === 'stuck' ? (byKind.get(kind)?.steps(params)[step]?.name ?? null) : null;
 }
 
-/** Recovery takes the guard first (safety B1): it waits for what a dead process left, and shuts out what may wake up. */
-function guardSettler(machines: Services['machines'], workflows: Workflows) {
+/**
+ * Recovery takes the guard first (safety B1), on the machine where the tool runs: it waits for what a dead process left, and shuts out what
+ * may wake up.
+ */
+export function guardSettler(delegates: Delegates, workflows: Workflows) {
   const byKind = new Map(workflowList(workflows).map((workflow) => [workflow.kind, workflow]));
   return async ({ kind, params }: OperationRecord, call: Call): Promise<void> => {
-    for (const { resourceId } of byKind.get(kind)?.guards(params) ?? []) await machines.machine('local').settle(call, resourceId);
+    for (const { instance, resourceId } of byKind.get(kind)?.guards(params) ?? [])
+      for (const machine of machinesOf(delegates, instance)) await machine.settle(call, resourceId);
   };
+}
+
+/** Where the tools of an instance, or of a VMM node, run: a volume server and a node may share the first of its names. */
+function machinesOf({ volumeServers, vmmNodes }: Delegates, instance: string): ReadonlySet<Machine> {
+  const [name = ''] = instance.split('/');
+  const [server, node] = [volumeServers.get(name), vmmNodes.get(name)];
+  const ofServer = server !== undefined && (server.backends.has(instance) || server.exporters.has(instance));
+  const ofNode = node !== undefined && [name, node.hypervisor.name, ...node.initiators.keys()].includes(instance);
+  // Of one that is not configured any more it is not known whose it was.
+  const known = ofServer ? [server] : ofNode ? [node] : [server, node];
+  return new Set(known.flatMap((delegate) => (delegate === undefined ? [] : [delegate.machine])));
 }

@@ -9,6 +9,7 @@ export * from './errors.js';
 export { createLocalMachine, type LocalMachineOptions } from './machine/local-machine.js';
 export type * from './machine/machine.js';
 export { DefaultMachines, type Machines } from './machine/machines.js';
+export { createSshMachine, type SshMachine, type SshMachineOptions } from './machine/ssh/ssh-machine.js';
 export type { Activity } from './metadata/activity.js';
 export type { StoreEvent } from './metadata/events.js';
 export type { Page, PageRequest } from './metadata/page.js';

@@ -37,18 +37,19 @@ export async function openStore(source: object | string, services: Partial<Servi
   const configuration = await readConfiguration(source);
   const log = services.logger ?? defaultLogger();
   const plugins = await loadPlugins(configuration.plugins, configuration.baseDirectory);
+  const machines = new DefaultMachines({ stateDirectory: configuration.stateDirectory, log });
   const full: Services = {
     clock: services.clock ?? { now: () => Date.now() },
     newId: services.newId ?? randomUUID,
     logger: log,
-    machines: services.machines ?? new DefaultMachines({ stateDirectory: configuration.stateDirectory, log }),
+    machines: services.machines ?? machines,
     placement: services.placement ?? defaultPlacement,
     observer: services.observer ?? {},
     endpoint: services.endpoint ?? null,
   };
-  const undo: (() => Promise<void>)[] = [];
+  const undo: (() => Promise<void>)[] = [() => machines.close()];
   try {
-    return await openParts(configuration, plugins, full, overrides, undo);
+    return await openParts(configuration, plugins, full, { ...overrides, closeMachines: () => machines.close() }, undo);
   } catch (error) {
     for (const close of undo.reverse())
       await close().catch((closing: unknown) => log.error({ err: closing }, 'a failed start could not be cleared up'));
@@ -60,7 +61,7 @@ async function openParts(
   configuration: Configuration,
   plugins: ReadonlyMap<string, Plugin>,
   services: Services,
-  overrides: StoreOverrides,
+  { closeMachines, ...overrides }: StoreOverrides & { readonly closeMachines: () => Promise<void> },
   undo: (() => Promise<void>)[],
 ): Promise<BlockStore> {
   const log = services.logger;
@@ -91,6 +92,7 @@ async function openParts(
     database,
     delegates,
     chap,
+    closeMachines,
     process: { id: randomUUID(), identity: JSON.stringify(await ownIdentity()), endpoint: services.endpoint },
   });
   undo.push(() => composed.close());

@@ -23,6 +23,7 @@ export const tokens = {
   placement: token<Placement>('placement'),
   observer: token<Observer>('observer'),
   delegates: token<Delegates>('delegates'),
+  closeMachines: token<() => Promise<void>>('close-machines'),
   chap: token<ChapSecrets>('chap-secrets'),
   closed: token<AbortController>('closed'),
   instances: token<Instances>('instances'),

@@ -117,6 +117,9 @@ export async function buildServer(options: ServerOptions): Promise<BuiltServer> 
   return { app, context, refuseNew };
 }
 
+/** The parts of the server read the files of /docs: a machine that is busy may take longer than fastify's usual 10 s. */
+const startLimitMs = 60_000;
+
 /** fastify with our limits, parsers, validators and errors, and no route. */
 function createApp({ limits, log, metrics: { http } }: ServerContext): FastifyInstance {
   const app = fastify({
@@ -125,6 +128,7 @@ function createApp({ limits, log, metrics: { http } }: ServerContext): FastifyIn
     childLoggerFactory: (logger) => logger,
     genReqId: requestIdOf,
     bodyLimit: limits.bodyBytes,
+    pluginTimeout: startLimitMs,
     routerOptions: { maxParamLength: longestPathPart },
     // What still comes while it closes is refused by ourselves, with a problem document.
     return503OnClosing: false,

@@ -19,7 +19,7 @@ function keyNames(value: unknown): readonly string[] {
 
 /** The rows of the page's tables of keys, by the last name of the key's path. */
 const told = new Map(
-  [...document.matchAll(/^\| `(?:[^`|]+\.)?([^`.|]+)` \| ([^|]*) \| ([^|]*) \| `(?:[^|]|\\\|)*` \| (.*) \|$/gm)].map((match) => [
+  [...document.matchAll(/^\| `(?:[^`|]+\.)?([^`.|]+)` \| ((?:[^|\\]|\\.)*) \| ([^|]*) \| `(?:[^|]|\\\|)*` \| (.*) \|$/gm)].map((match) => [
     match[1] ?? '',
     match,
   ]),

@@ -39,7 +39,8 @@ export async function describe<K extends ResourceKind>(
         ? await byId(client, context, kind, ids, request)
         : await pages(client, context, kind, all ? { ...request, limit: mostOfOnePage } : { ...request, ...given('limit', limit) }, all);
     await context.printList(found.items, resourceViews[kind], found);
-    if (found.nextCursor !== null && !context.json) context.note(`there are more: --all, or --cursor ${found.nextCursor}`);
+    // Also with --quiet: a script that loops over the ids has to learn that these are not all.
+    if (found.nextCursor !== null && !context.json) context.warn(`there are more: --all, or --cursor ${found.nextCursor}`);
     return undefined;
   });
 }

@@ -14,7 +14,7 @@ export function serverWords(environment: NodeJS.ProcessEnv): Words {
     let client: Client | null = null;
     try {
       client = await findServer(readSettings({}, environment));
-      return client === null ? [] : await wordsOf(client, kind, signal);
+      return client === null ? [] : (await wordsOf(client, kind, signal)).filter((word) => plainWord.test(word));
     } catch {
       // Whoever presses the Tab key wants no error in the line that is being typed; the command itself will tell it.
       return [];
@@ -23,6 +23,9 @@ export function serverWords(environment: NodeJS.ProcessEnv): Words {
     }
   };
 }
+
+/** A shell puts the word into the line that is being typed, as it is: one with `;` or `$(…)` in it would be run with the line. */
+const plainWord = /^[\w@%+=:,./-]+$/;
 
 async function wordsOf(client: Client, kind: Parameters<Words>[0], signal: AbortSignal): Promise<readonly string[]> {
   if (kind === 'backends') return (await client.pools(signal)).map(({ backend }) => backend);

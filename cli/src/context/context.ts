@@ -54,7 +54,12 @@ export class Context {
 
   /** One line on standard error, for people; it says nothing that a program needs. */
   note(text: string): void {
-    if (!this.settings.quiet) process.stderr.write(`vbs: ${printable(text)}\n`);
+    if (!this.settings.quiet) this.warn(text);
+  }
+
+  /** The same with --quiet too: something without which the output would be misread. */
+  warn(text: string): void {
+    process.stderr.write(`vbs: ${printable(text)}\n`);
   }
 
   /** A problem on standard error, as --output wants it. */

@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
-import { access, constants, readdir, stat } from 'node:fs/promises';
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { humanSize } from '../output/sizes.js';
 import { type Finding, fault, note, ok } from './finding.js';
 
 const [leastMajor, leastMinor] = [20, 19];
@@ -17,13 +18,16 @@ const openToOthers = 0o077;
 /** The longest path of a Unix socket (unix(7)), without its closing zero. */
 const longestSocket = 107;
 
-/** The state directory and what lies in it: modes, owner, room for the socket's path. */
+/** Below it the bookkeeping cannot be written for long; nothing is changed then, deleting volumes included. */
+const leastRoomBytes = 4 * 1024 * 1024;
+
+/** The state directory and what lies in it: modes, owner, room on its disk and for the socket's path. */
 export async function checkDirectory(directory: string): Promise<readonly Finding[]> {
   const check = 'state directory';
   const found = await statOf(directory);
   if (found === null) return [note(check, `${directory} is not there yet`, 'the first command that uses the store makes it')];
   if (!found.isDirectory()) return [fault(check, `${directory} is no directory`, 'move it away, or name another data directory')];
-  const findings = [...modeOf(check, directory, found, '0700'), ...(await ownerOf(check, directory, found))];
+  const findings = [...modeOf(check, directory, found, '0700'), ...(await ownerOf(check, directory, found)), ...(await roomOf(directory))];
   const socket = join(directory, 'vbs.sock');
   if (Buffer.byteLength(socket) > longestSocket)
     findings.push(
@@ -32,7 +36,9 @@ export async function checkDirectory(directory: string): Promise<readonly Findin
   for (const name of await readdir(directory).catch(() => [])) {
     if (!/^vbs\.(sock|sqlite.*|lock)$/.test(name)) continue;
     const file = await statOf(join(directory, name));
-    if (file !== null) findings.push(...modeOf(name, join(directory, name), file, '0600'));
+    if (file === null) continue;
+    findings.push(...modeOf(name, join(directory, name), file, '0600'));
+    if (file.uid !== found.uid) findings.push(ownedByOther(name, join(directory, name), file, found));
   }
   return findings.some(({ state }) => state === 'fault') ? findings : [ok(check, `${directory} belongs to this user alone`), ...findings];
 }
@@ -60,6 +66,17 @@ async function ownerOf(check: string, directory: string, { uid }: Stats): Promis
       fault(check, `${directory} cannot be read and written (${codeOf(error)})`, `chmod 0700 ${directory}, or mount its disk read-write`),
     ];
   }
+}
+
+function ownedByOther(check: string, path: string, { uid }: Stats, directory: Stats): Finding {
+  return fault(check, `${path} belongs to the user ${uid}, and its directory to ${directory.uid}`, `chown ${directory.uid} ${path}`);
+}
+
+async function roomOf(directory: string): Promise<Finding[]> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize >= leastRoomBytes) return [];
+  const room = `${humanSize(bavail * bsize)} are free on the file system of ${directory}: the bookkeeping cannot be written`;
+  return [fault('room', room, 'free some there; without it nothing can be changed, deleting volumes included')];
 }
 
 async function statOf(path: string): Promise<Stats | null> {

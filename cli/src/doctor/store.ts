@@ -4,6 +4,8 @@ import { type Finding, fault, note, ok } from './finding.js';
 
 /** Of a pool's size; below it new volumes may soon find no room. */
 const littleRoom = 0.05;
+/** Below it the guests' next writes, and the bookkeeping where it lies on the same disk, fail. */
+const noRoomBytes = 16 * 1024 * 1024;
 
 /** What the store itself says: instances with their tools and daemons, pools, routes, operations that hang. */
 export async function checkStore(client: Client, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -30,7 +32,8 @@ async function checkPools(client: Client, signal: AbortSignal): Promise<readonly
     const { availableBytes, totalBytes } = capacity;
     const room = `${humanSize(availableBytes)} of ${humanSize(totalBytes)} are free`;
     if (availableBytes >= totalBytes * littleRoom) return ok(check, room);
-    return note(check, room, 'delete volumes and snapshots that nobody needs, or give it more room');
+    const todo = 'delete volumes and snapshots that nobody needs, or give it more room';
+    return availableBytes < Math.min(noRoomBytes, totalBytes * littleRoom) ? fault(check, room, todo) : note(check, room, todo);
   });
 }
 

@@ -1,9 +1,12 @@
 import type { Call } from '../contract/call.js';
+import type { Machine } from '../machine/machine.js';
 import type { OpenedInstance } from '../plugin/opened-instance.js';
 
 /** One volume server: its backends and exporters by name (`vs1/fast`), in the order of the configuration. */
 export interface VolumeDelegate {
   readonly name: string;
+  /** Where the tools of its backends and exporters run, and their guards lie. */
+  readonly machine: Machine;
   readonly backends: ReadonlyMap<string, OpenedBackend>;
   readonly exporters: ReadonlyMap<string, OpenedExporter>;
 }
@@ -19,6 +22,8 @@ export interface OpenedExporter extends OpenedInstance<'targetExporter'> {
 /** One VMM node: its hypervisor and its initiators by name (`xen1/iscsi`), in the order of the configuration. */
 export interface VmmDelegate {
   readonly name: string;
+  /** Where the tools of its initiators and its hypervisor run, and their guards lie. */
+  readonly machine: Machine;
   readonly hostnames: readonly string[];
   readonly initiators: ReadonlyMap<string, OpenedInstance<'initiator'>>;
   readonly hypervisor: OpenedInstance<'hypervisor'>;

@@ -83,8 +83,9 @@ function byName<T extends { readonly name: string }>(items: readonly T[]): Reado
 }
 
 function volumeDelegates(plan: Plan, opened: Opened): readonly VolumeDelegate[] {
-  return plan.servers.map(({ name, backends, exporters }) => ({
+  return plan.servers.map(({ name, machine, backends, exporters }) => ({
     name,
+    machine,
     backends: byName(backends.map((prepared) => ({ ...opened.of(prepared), isDefault: prepared.configuration.default }))),
     exporters: byName(exporters.map((prepared) => opened.exporter(prepared))),
   }));
@@ -95,6 +96,7 @@ function vmmDelegates(plan: Plan, opened: Opened): readonly VmmDelegate[] {
     const ownBoot = randomUUID();
     return {
       name,
+      machine,
       hostnames,
       initiators: byName(initiators.map((prepared) => opened.of(prepared))),
       hypervisor: opened.of(hypervisor),

@@ -13,6 +13,7 @@ import { startFailure } from './start-failure.js';
 
 export interface PlannedServer {
   readonly name: string;
+  readonly machine: Machine;
   readonly backends: readonly PreparedInstance<'volumeBackend'>[];
   readonly exporters: readonly PreparedInstance<'targetExporter'>[];
 }
@@ -96,13 +97,11 @@ export function planInstances(
   machines: { machine(configuration: MachineConfiguration): Machine },
 ): Plan {
   const planner = new Planner(plugins, machines);
-  const servers = Object.entries(volumeServers).map(([name, server]) => {
+  const servers = Object.entries(volumeServers).flatMap(([name, server]) => {
     const machine = planner.machine(server.machine, pointer('/volumeServers', name, 'machine'));
-    return {
-      name,
-      backends: planner.instances('volumeBackend', server.backends, machine),
-      exporters: planner.instances('targetExporter', server.exporters, machine),
-    };
+    const backends = planner.instances('volumeBackend', server.backends, machine);
+    const exporters = planner.instances('targetExporter', server.exporters, machine);
+    return machine === undefined ? [] : [{ name, machine, backends, exporters }];
   });
   const nodes = Object.entries(vmmNodes).flatMap(([name, node]) => {
     const machine = planner.machine(node.machine, pointer('/vmmNodes', name, 'machine'));

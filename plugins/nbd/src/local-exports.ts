@@ -11,6 +11,7 @@ import {
 import type { Exports } from './exports.js';
 import { OneAtATime } from './one-at-a-time.js';
 import { maxStringBytes } from './protocol/constants.js';
+import { ServedCertificate } from './served-certificate.js';
 import { NbdServer, type ServerSettings } from './server/nbd-server.js';
 import { type ExportTable, ServedExport } from './server/served-export.js';
 import { VolumeFile } from './server/volume-file.js';
@@ -39,15 +40,25 @@ export class LocalExports implements Exports {
   readonly #log: Logger;
   readonly #exports: Map<string, ServedExport>;
   readonly #server: NbdServer;
+  readonly #maxConnections: number;
+  readonly #certificate: ServedCertificate | null;
   readonly #turns = new OneAtATime();
   #closing = false;
 
-  private constructor({ name, machine, log }: Surroundings, exports: Map<string, ServedExport>, server: NbdServer) {
+  private constructor(
+    { name, machine, log }: Surroundings,
+    exports: Map<string, ServedExport>,
+    server: NbdServer,
+    { maxConnections }: Pick<ServerSettings, 'maxConnections'>,
+    certificate: ServedCertificate | null,
+  ) {
     this.#name = name;
     this.#machine = machine;
     this.#log = log;
     this.#exports = exports;
     this.#server = server;
+    this.#maxConnections = maxConnections;
+    this.#certificate = certificate;
   }
 
   /** Starts to listen. @throws RESOURCE_EXHAUSTED: port or socket are in use. PERMISSION_DENIED, UNAVAILABLE, CONFIG_INVALID. */
@@ -57,7 +68,13 @@ export class LocalExports implements Exports {
       find: (name) => exports.get(name),
       names: () => [...exports.values()].filter((served) => served.isOpen).map((served) => served.id),
     };
-    return new LocalExports(surroundings, exports, await NbdServer.listen(settings, table, surroundings.log));
+    const server = await NbdServer.listen(settings, table, surroundings.log);
+    try {
+      return new LocalExports(surroundings, exports, server, settings, await ServedCertificate.read(settings));
+    } catch (error) {
+      await server.close(finishLimitMs);
+      throw error;
+    }
   }
 
   /** How much is served now. */
@@ -72,7 +89,10 @@ export class LocalExports implements Exports {
   }
 
   create(call: Call, request: ExportRequest<'file'>): Promise<ConnectionInfo<'nbd'>> {
-    return this.#change(call, request.exportId, () => this.#create(request));
+    return this.#change(call, request.exportId, () => {
+      if (!this.#exports.has(request.exportId)) this.#requireConnection(request.exportId);
+      return this.#create(request);
+    });
   }
 
   async #create(request: ExportRequest<'file'>): Promise<ConnectionInfo<'nbd'>> {
@@ -159,8 +179,13 @@ export class LocalExports implements Exports {
   }
 
   async faults(): Promise<readonly string[]> {
-    const faults: string[] = [];
+    const faults = (this.#certificate?.faults() ?? []).map((fault) => `${this.#name}: ${fault}`);
     if (!this.#server.isListening) faults.push(`${this.#name}: the NBD server does not listen`);
+    const { sessions } = this.load;
+    if (sessions >= this.#maxConnections) {
+      const why = `has ${sessions} clients, and takes no more: a guest that loses its connection cannot come back`;
+      faults.push(`${this.#name}: the NBD server ${why}; raise "maxConnections", or end clients that no attachment has`);
+    }
     for (const served of this.#exports.values()) {
       if (!(await served.file.isInPlace())) {
         faults.push(`${this.#name}: the file ${served.file.path} of export ${served.id} was removed or replaced`);
@@ -208,6 +233,16 @@ export class LocalExports implements Exports {
         : new VbsError('ABORTED', `${this.#name}: the call was cancelled before it began`, { cause: reason });
     }
     if (this.#closing || !this.#server.isListening) throw new VbsError('UNAVAILABLE', `${this.#name}: the NBD server is closed`);
+  }
+
+  /** Each export takes a connection at the least: one more than there are would be an attachment that cannot connect, or come back. */
+  #requireConnection(exportId: string): void {
+    if (this.#exports.size < this.#maxConnections) return;
+    throw new VbsError(
+      'RESOURCE_EXHAUSTED',
+      `${this.#name} has ${this.#exports.size} exports, and takes ${this.#maxConnections} connections at a time: raise "maxConnections", or detach volumes`,
+      { resource: exportId, context: { field: 'maxConnections' } },
+    );
   }
 
   #find(exportId: string): ServedExport {

@@ -121,6 +121,19 @@ export async function sshFixture(t: ExecutionContext, options: Partial<SshMachin
   return { ...made, sshd, here, stateDirectory, making, machine: create(), another: create };
 }
 
+/** A test that needs sshd, with its reason in the title where there is none. */
+export function onSsh(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  if (withoutSshd === undefined) test(title, body);
+  else test.skip(`${title} (${withoutSshd})`, () => undefined);
+}
+
+/** An sshd of the test's own, which it may harm. */
+export async function ownSshd(t: ExecutionContext, settings: readonly string[] = []): Promise<Sshd> {
+  const sshd = await startSshd({ settings });
+  t.teardown(() => sshd.stop());
+  return sshd;
+}
+
 type MakeFixture = (t: ExecutionContext, options?: GraceOptions) => Promise<AnyFixture>;
 
 /** A test of what every Machine promises: once on the machine of this process, once over a real sshd. */

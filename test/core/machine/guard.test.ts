@@ -70,7 +70,7 @@ test('guard › a process that woke up late, with the epoch of its lost lease, d
 test('guard › is held by a tool whose process was killed by SIGKILL, until the tool ends (safety B1)', async (t) => {
   const fixture = await machineFixture(t);
   const { machine, call, path } = fixture;
-  await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 2; echo first >> "$2"');
+  await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 5; echo first >> "$2"');
   await t.throwsAsync(machine.run(call({ epoch: 6 }), ['true'], { guard, timeLimitMs: 200 }), { code: 'ABORTED', message: /still runs/ });
   await machine.run(call({ epoch: 6 }), ['/bin/sh', '-c', 'echo second >> "$1"', 'x', path('out')], { guard });
   t.is(await readFile(path('out'), 'utf8'), 'first\nsecond\n');
@@ -79,7 +79,7 @@ test('guard › is held by a tool whose process was killed by SIGKILL, until the
 test('guard › is held by the tool also when its record was lost', async (t) => {
   const fixture = await machineFixture(t);
   const { machine, call, path, stateDirectory } = fixture;
-  await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 1.5; echo first >> "$2"');
+  await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 5; echo first >> "$2"');
   await rm(join(stateDirectory, 'guards', `${encodeURIComponent(guard)}.json`));
   await t.throwsAsync(machine.run(call({ epoch: 6 }), ['true'], { guard, timeLimitMs: 200 }), { code: 'ABORTED', message: /still runs/ });
   await machine.run(call({ epoch: 6 }), ['/bin/sh', '-c', 'echo second >> "$1"', 'x', path('out')], { guard });
@@ -89,7 +89,7 @@ test('guard › is held by the tool also when its record was lost', async (t) =>
 test('guard › is held also by a tool that closed the inherited lock, as LVM and sudo do', async (t) => {
   const fixture = await machineFixture(t);
   const { machine, call, path } = fixture;
-  await orphanedTool(t, fixture, 'exec 3>&-; echo $$ > "$1"; sleep 2; echo first >> "$2"');
+  await orphanedTool(t, fixture, 'exec 3>&-; echo $$ > "$1"; sleep 5; echo first >> "$2"');
   await t.throwsAsync(machine.run(call({ epoch: 6 }), ['true'], { guard, timeLimitMs: 200 }), { code: 'ABORTED' });
   await machine.run(call({ epoch: 6 }), ['/bin/sh', '-c', 'echo second >> "$1"', 'x', path('out')], { guard });
   t.is(await readFile(path('out'), 'utf8'), 'first\nsecond\n');
@@ -110,7 +110,7 @@ test('guard › is held also by a tool whose pid was not recorded in time and th
 test('settle › waits for what a predecessor left, then shuts its epoch out', async (t) => {
   const fixture = await machineFixture(t);
   const { machine, guards, call, path } = fixture;
-  await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 1.5; echo first >> "$2"');
+  await orphanedTool(t, fixture, 'echo $$ > "$1"; sleep 5; echo first >> "$2"');
   const soon = { leftovers: 'wait', timeLimitMs: 200 } as const;
   const error = await t.throwsAsync<VbsError>(guards.settle(call({ epoch: 6 }), guard, soon), { code: 'DEADLINE_EXCEEDED' });
   t.is((error?.context.pids as readonly number[] | undefined)?.length, 1);

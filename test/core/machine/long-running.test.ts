@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { Secret, type VbsError } from '@vbs/core';
 import { isGroupRunning } from '@vbs/core/internal/machine/proc.js';
 import test, { type ExecutionContext } from 'ava';
-import { type AnyFixture, endGroupAfter, eventually, machineFixture, onEachMachine, runs, spawnHolder } from './fixture.js';
+import { type AnyFixture, endGroupAfter, eventually, machineFixture, onEachMachine, pidIn, runs, spawnHolder } from './fixture.js';
 
 const guard = 'nbd/exp-1';
 const name = 'nbd/exp-1';
@@ -131,9 +131,14 @@ onEachMachine('start › a command that is not ready in time is ended with its g
 });
 
 onEachMachine('start › a command whose call is cancelled is ended again', async (t, machineFixture) => {
-  const { machine, call } = await machineFixture(t);
-  const signal = AbortSignal.timeout(300);
-  await t.throwsAsync(machine.start(call({ signal }), name, ['sleep', '30'], { guard, readyLine }), { code: 'DEADLINE_EXCEEDED' });
+  const { machine, call, path } = await machineFixture(t);
+  const controller = new AbortController();
+  const command = ['/bin/sh', '-c', 'echo $$ > "$1"; exec sleep 30', 'x', path('pid')] as const;
+  const starting = machine.start(call({ signal: controller.signal }), name, command, { guard, readyLine });
+  const pid = await pidIn(path('pid'));
+  controller.abort();
+  await t.throwsAsync(starting, { code: 'DEADLINE_EXCEEDED' });
+  t.false(runs(pid));
   t.deepEqual(await machine.find(call(), ''), []);
 });
 

@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { isVbsError, Secret, type VbsError } from '@vbs/core';
 import test from 'ava';
-import { endGroupAfter, hasPid, machineFixture, onEachMachine, pidIn, runs, withEnoughTime } from './fixture.js';
+import { endGroupAfter, eventually, hasPid, machineFixture, onEachMachine, pidIn, runs, withEnoughTime } from './fixture.js';
 
 onEachMachine('run › answers exit code, output and standard error, with LC_ALL=C', async (t, machineFixture) => {
   const { machine, call } = await machineFixture(t);
@@ -226,11 +226,13 @@ onEachMachine('run › lets 8 commands run at once, not more', async (t, machine
 });
 
 onEachMachine('run › refuses with UNAVAILABLE when the queue is full, and a waiter may be cancelled', async (t, machineFixture) => {
-  const { machine, call } = await machineFixture(t);
+  const { machine, call, path } = await machineFixture(t);
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
   const own = call({ signal: controller.signal });
-  const running = Array.from({ length: 8 + 256 }, () => machine.run(own, ['sleep', '20']).catch((error: VbsError) => error.code));
+  const command = ['/bin/sh', '-c', 'touch "$1/begun-$$"; exec sleep 20', 'x', path('.')] as const;
+  const running = Array.from({ length: 8 + 256 }, () => machine.run(own, command).catch((error: VbsError) => error.code));
+  await eventually(async () => ((await readdir(path('.'))).filter((name) => name.startsWith('begun-')).length === 8 ? true : undefined));
   await t.throwsAsync(machine.run(call(), ['true']), { code: 'UNAVAILABLE' });
   controller.abort();
   const codes = await Promise.all(running);

@@ -69,7 +69,10 @@ export class DaemonKeeper {
     try {
       const connection = await ControlConnection.open(this.#places.control, call.signal);
       if (connection === null)
-        return { fault: 'the NBD server does not run; the next call starts it, and exports are made again at the next start of VBS' };
+        return {
+          fault:
+            'the NBD server does not run: a VBS that runs starts it within some seconds and makes its exports again; otherwise start vbs serve',
+        };
       const stranger = this.#stranger(connection.greeting);
       if (stranger === undefined) return connection;
       connection.close();

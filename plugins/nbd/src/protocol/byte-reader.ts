@@ -10,7 +10,40 @@ export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
 }
 
+/** Where the bytes of a connection come from, piece by piece: a stream, or memory that is used again. */
+export interface ByteSource {
+  /** The next piece if there is one: valid until the next is asked for. */
+  read(): Buffer | null;
+  /** Calls `awake` when there is a piece after there was none. */
+  onReadable(awake: () => void): void;
+  /** Leaves all further bytes to another reader, and answers how many have come that nobody asked for. */
+  letGo(): number;
+}
+
 const nothing = Buffer.alloc(0);
+
+class StreamSource implements ByteSource {
+  readonly #stream: Readable;
+  #awake = (): void => undefined;
+
+  constructor(stream: Readable) {
+    this.#stream = stream;
+  }
+
+  read(): Buffer | null {
+    return this.#stream.read() as Buffer | null;
+  }
+
+  onReadable(awake: () => void): void {
+    this.#awake = awake;
+    this.#stream.on('readable', awake);
+  }
+
+  letGo(): number {
+    this.#stream.off('readable', this.#awake);
+    return this.#stream.readableLength;
+  }
+}
 
 /**
  * Reads exact amounts from a socket. It takes no more than is asked for, so that a reader who waits leaves the bytes in the
@@ -18,22 +51,29 @@ const nothing = Buffer.alloc(0);
  */
 export class ByteReader {
   readonly #stream: Readable;
+  readonly #source: ByteSource;
   readonly #awake = (): void => {
     const wake = this.#wake;
     this.#wake = null;
     wake?.();
   };
-  readonly #onEnd = (): void => this.stop(new ConnectionEnded('the other side ended the connection'));
+  readonly #onEnd = (): void => {
+    this.#noMore = new ConnectionEnded('the other side ended the connection');
+    this.#awake();
+  };
   readonly #onError = (error: Error): void => this.stop(new ConnectionEnded(error.message, { cause: error }));
   readonly #onClose = (): void => this.stop(new ConnectionEnded('the connection was closed'));
   #chunk: Buffer = nothing;
-  #ended: Error | null = null;
+  #stopped: Error | null = null;
+  /** Told when what has come is read. */
+  #noMore: Error | null = null;
   #wake: (() => void) | null = null;
   #filled = 0;
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, source: ByteSource = new StreamSource(stream)) {
     this.#stream = stream;
-    stream.on('readable', this.#awake);
+    this.#source = source;
+    source.onReadable(this.#awake);
     stream.on('end', this.#onEnd);
     stream.on('error', this.#onError);
     stream.on('close', this.#onClose);
@@ -51,21 +91,20 @@ export class ByteReader {
 
   /** Lets every read from now on, and the one that waits, fail with this; the first reason stays. */
   stop(reason: Error): void {
-    this.#ended ??= reason;
+    this.#stopped ??= reason;
     this.#awake();
   }
 
   /** Leaves the stream to another reader, and answers how many bytes have come that nobody read. Errors of the stream are heard on. */
   letGo(): number {
-    this.#stream.off('readable', this.#awake);
     this.#stream.off('end', this.#onEnd);
-    return this.#chunk.length + this.#stream.readableLength;
+    return this.#chunk.length + this.#source.letGo();
   }
 
-  /** The next `length` bytes if they are here already, without a copy: valid as long as they are held. */
+  /** The next `length` bytes if they are here already in one piece, without a copy: valid until the next call. */
   take(length: number): Buffer | null {
-    if (this.#ended !== null) return null;
-    if (this.#chunk.length === 0) this.#chunk = (this.#stream.read() as Buffer | null) ?? nothing;
+    if (this.#stopped !== null) return null;
+    if (this.#chunk.length === 0) this.#chunk = this.#source.read() ?? nothing;
     if (this.#chunk.length < length) return null;
     const bytes = this.#chunk.subarray(0, length);
     this.#chunk = this.#chunk.subarray(length);
@@ -103,12 +142,13 @@ export class ByteReader {
 
   async #next(): Promise<void> {
     for (;;) {
-      if (this.#ended !== null) throw this.#ended;
-      const chunk = this.#stream.read() as Buffer | null;
+      if (this.#stopped !== null) throw this.#stopped;
+      const chunk = this.#source.read();
       if (chunk !== null) {
         this.#chunk = chunk;
         return;
       }
+      if (this.#noMore !== null) throw this.#noMore;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { ByteReader, ConnectionEnded, ProtocolViolation } from '../protocol/byte-reader.js';
+import { receive } from './receive.js';
 import { ReplyWriter } from './reply-writer.js';
 import type { ServerTls } from './server-tls.js';
 
@@ -11,9 +12,11 @@ export class Channel {
   #secure = false;
   #stopped: Error | null = null;
 
-  constructor(socket: Socket) {
+  /** `accepted` is paused. */
+  constructor(accepted: Socket) {
+    const { socket, reader } = receive(accepted);
     this.#socket = socket;
-    this.#reader = new ByteReader(socket);
+    this.#reader = reader;
     this.#replies = new ReplyWriter(socket);
   }
 

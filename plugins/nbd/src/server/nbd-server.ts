@@ -49,7 +49,9 @@ export class NbdServer {
     this.#settings = settings;
     this.#unixSocket = unixSocket;
     // Half open: a client may end its side after NBD_CMD_DISC and still wait for what it asked before.
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(new Session(socket, exports, settings, tls, log)));
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+      this.#accept(new Session(socket, exports, settings, tls, log)),
+    );
     this.#server.maxConnections = settings.maxConnections;
     this.#server.on('drop', (facts) => log.warn({ ...facts }, 'a connection was refused: "maxConnections" are open'));
     this.#server.on('error', (error) => log.error({ error }, 'the listening socket failed'));

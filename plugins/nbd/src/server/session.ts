@@ -33,8 +33,8 @@ export class Session implements ServedSession {
     this.#limits = limits;
     this.#tls = tls;
     this.#log = log;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, 60_000);
+    this.#channel.socket.setNoDelay(true);
+    this.#channel.socket.setKeepAlive(true, 60_000);
     this.done = this.#run();
   }
 

@@ -111,14 +111,16 @@ async function serveWrite(transmission: Transmission, request: Request, ended: T
       received = true;
       answer(transmission, request, ended, error);
     } else {
+      const data = buffers.take(request.length);
       const here = reader.take(request.length);
-      const data = here ?? buffers.take(request.length);
       if (here === null) await reader.fill(data);
+      else here.copy(data);
       received = true;
-      const written = served.file.write(data, Number(request.offset)).finally(() => {
-        if (here === null) buffers.give(data);
-      });
-      carryOut(transmission, request, ended, written);
+      const returned: Taken = (error) => {
+        buffers.give(data);
+        ended(error);
+      };
+      carryOut(transmission, request, returned, served.file.write(data, Number(request.offset)));
     }
   } finally {
     owes(false);

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import type { Call } from '../../contract/call.js';
+import type { Secret } from '../../contract/secret.js';
+import { VbsError } from '../../errors.js';
+import type { Argument, RunOptions, RunResult } from '../machine.js';
+import { requireAbsolute } from '../small-files.js';
+import { remoteFileError } from './remote-errors.js';
+
+export type Run = (call: Call, command: readonly [string, ...Argument[]], options?: RunOptions) => Promise<RunResult>;
+
+const usualMaxBytes = 1024 * 1024;
+
+/** Exit codes of the scripts below. */
+const failed = 3;
+const notRegular = 4;
+const notYet = 5;
+
+const readScript = `
+if [ -e "$1" ] && ! [ -f "$1" ] && ! [ -d "$1" ]; then exit ${notRegular}; fi
+head -c "$2" -- "$1" || exit ${failed}
+`;
+
+const listScript = `
+ls -a -- "$1/." >/dev/null || exit ${failed}
+cd -- "$1" || exit ${failed}
+for name in * .[!.]* ..?*; do
+  if [ -e "$name" ] || [ -L "$name" ]; then printf '%s\\000' "$name"; fi
+done
+`;
+
+/** The temporary gets its content before it gets its name; both are synced. */
+const writeScript = `
+folder=\${1%/*} temporary=\${1%/*}/.\${1##*/}.$3.tmp
+[ -d "$1" ] && { echo 'Is a directory' >&2; exit ${failed}; }
+umask 077
+trap 'rm -f -- "$temporary"' EXIT
+trap 'exit ${failed}' TERM HUP
+cat >"$temporary" && chmod "$2" -- "$temporary" && sync -- "$temporary" && mv -fT -- "$temporary" "$1" && sync -- "\${folder:-/}" || exit ${failed}
+trap - EXIT
+`;
+
+/** Looks at the path up to $3 times, with pauses from 20 ms to 200. */
+const waitScript = `
+is_so() {
+  if [ "$2" = present ]; then [ -e "$1" ]; else ! [ -e "$1" ] && ! [ -L "$1" ]; fi
+}
+pause=20 left=$3
+until is_so "$1" "$2"; do
+  [ "$left" -gt 0 ] || exit ${notYet}
+  [ "$pause" -le "$left" ] || pause=$left
+  sleep "0.$(printf %03d "$pause")"
+  left=$((left - pause)) pause=$((pause * 2))
+  [ "$pause" -le 200 ] || pause=200
+done
+`;
+
+const script = (text: string, ...words: readonly string[]): readonly [string, ...string[]] => ['/bin/sh', '-c', text, 'sh', ...words];
+
+/** So long a wait keeps its place among the commands of the machine; then it queues again, since what it waits for may wait for a place. */
+const longestWaitMs = 5_000;
+
+/** Small files and folders of another machine, each act in one round trip. */
+export class RemoteFiles {
+  constructor(
+    private readonly host: string,
+    private readonly run: Run,
+  ) {}
+
+  async read(call: Call, path: string, maxBytes = usualMaxBytes): Promise<string> {
+    requireAbsolute(path);
+    const { exitCode, stdout, stderr } = await this.run(call, script(readScript, path, String(maxBytes + 1)), {
+      okExitCodes: [0, failed, notRegular],
+      maxOutputBytes: maxBytes + 64 * 1024,
+    });
+    if (exitCode === notRegular)
+      throw new VbsError('FAILED_PRECONDITION', `Cannot read ${path}: it is no regular file (on ${this.host}).`, {
+        context: { path, host: this.host },
+      });
+    if (exitCode === failed) throw remoteFileError(stderr, this.host, path, 'read');
+    if (Buffer.byteLength(stdout) <= maxBytes) return stdout;
+    throw new VbsError('OUT_OF_RANGE', `${path} is larger than the ${maxBytes} bytes that may be read.`, { context: { path, maxBytes } });
+  }
+
+  async write(
+    call: Call,
+    path: string,
+    text: string | Secret,
+    { guard, mode = 0o600 }: { readonly guard: string; readonly mode?: number },
+  ) {
+    requireAbsolute(path);
+    const words = script(writeScript, path, mode.toString(8), randomBytes(6).toString('hex'));
+    const { exitCode, stderr } = await this.run(call, words, { guard, input: text, okExitCodes: [0, failed] });
+    if (exitCode === failed) throw remoteFileError(stderr, this.host, path, 'write');
+  }
+
+  async list(call: Call, path: string): Promise<readonly string[]> {
+    requireAbsolute(path);
+    const { exitCode, stdout, stderr } = await this.run(call, script(listScript, path), { okExitCodes: [0, failed] });
+    if (exitCode === failed) throw remoteFileError(stderr, this.host, path, 'list');
+    return stdout.split('\0').slice(0, -1).sort();
+  }
+
+  async wait(call: Call, path: string, until: 'present' | 'absent', limitMs: number): Promise<void> {
+    requireAbsolute(path);
+    const deadline = performance.now() + limitMs;
+    for (let leftMs = limitMs; ; leftMs = deadline - performance.now()) {
+      if (await this.#waitOnce(call, path, until, Math.max(0, Math.ceil(Math.min(leftMs, longestWaitMs))))) return;
+      if (leftMs > longestWaitMs && !call.signal.aborted) continue;
+      const why = call.signal.aborted ? 'before the call was cancelled' : `within ${limitMs} ms`;
+      throw new VbsError('DEADLINE_EXCEEDED', `${path} was not ${until} ${why}.`, { context: { path, until, limitMs, host: this.host } });
+    }
+  }
+
+  async #waitOnce(call: Call, path: string, until: 'present' | 'absent', ms: number): Promise<boolean> {
+    try {
+      return (await this.run(call, script(waitScript, path, until, String(ms)), { okExitCodes: [0, notYet] })).exitCode === 0;
+    } catch (error) {
+      // Cut short by its call, it was looking: nothing else is unknown about it.
+      if (call.signal.aborted) return false;
+      throw error;
+    }
+  }
+}

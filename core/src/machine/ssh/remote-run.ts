@@ -1,0 +1,75 @@
+import { shell } from './shell.js';
+
+/** Runs a command in a group of its own, under the guard if there is one, and tells how it ended. */
+export const remoteRun = shell`
+v_run() {
+  v_watch
+  [ -z "$R" ] || v_hold
+  [ -z "$stop$lost" ] || v_end given-up
+  if [ -n "$R" ]; then
+    e=$(umask 077; v_put "$T" "$BOOT $K - -" 2>&1) || v_end state "$e"
+    VBS_GUARD=$K
+    export VBS_GUARD
+  fi
+  printf '%s begun\n' "$M" >&8
+  if [ -n "$HASINPUT" ]; then
+    printf "$FORMAT" "$INPUT" 7<&- 8>&- 9>&- | v_tool "$@" 2>&8 7<&- 8>&- &
+  else
+    v_tool "$@" 2>&8 7<&- 8>&- </dev/null &
+  fi
+  tool=$!
+  while :; do
+    wait "$tool"
+    rc=$?
+    [ -z "$stop" ] && v_stat "$tool" && ! v_dead || break
+  done
+  while [ -z "$stop" ] && v_group "$tool"; do sleep 0.05; done
+  if [ -n "$stop" ]; then
+    v_end_group "$tool" || v_end hangs "$tool"
+    wait "$tool"
+    [ "$?" -eq 127 ] || rc=$?
+  fi
+  v_release
+  case $rc in 126 | 127) v_why "$1" ;; esac
+  v_end exit "$rc"
+}
+v_tool() {
+  [ -n "$R" ] || exec setsid "$@"
+  exec setsid /bin/sh -c 'r=$1 t=$2; shift 2; IFS= read -r s <"/proc/$$/stat"; g() { printf "%s %s %s\n" "$r" "$$" "$\{20}" >"$t"; }; g $\{s##*) }; exec "$@"' sh "$BOOT $K" "$T" "$@"
+}
+v_why() {
+  case $1 in
+  */*) w=$1 ;;
+  *) w=$(command -v -- "$1") ;;
+  esac
+  [ -n "$w" ] && [ -e "$w" ] || v_end missing
+  [ -f "$w" ] && [ -x "$w" ] || v_end denied
+  case $(head -c 2 -- "$w") in
+  '#!') w=$(head -n 1 -- "$w" | tr -d '#!'); v_interpreter $w ;;
+  esac
+}
+v_interpreter() {
+  [ -x "$1" ] || v_end interpreter
+}
+`;
+
+/** Ends the sessions of these marks that were cut off, with what they run. */
+export const remoteLost = shell`
+v_lost() {
+  v_watch
+  n=0
+  while
+    found=$(printf '%s\n' "$@" | grep -lsF -f - /proc/[0-9]*/cmdline)
+    [ -n "$found" ]
+  do
+    for f in $found; do
+      f=$\{f#/proc/}
+      kill -TERM "$\{f%/cmdline}" 2>/dev/null
+    done
+    [ -z "$stop" ] && [ "$n" -lt $((GRACE + 140)) ] || v_end hangs
+    sleep 0.05
+    n=$((n + 1))
+  done
+  v_end done
+}
+`;
