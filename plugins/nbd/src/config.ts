@@ -95,7 +95,8 @@ export const nbdConfigSchema: Schema<NbdConfig> = {
       minimum: 1,
       maximum: 4096,
       default: nbdDefaults.maxConnections,
-      description: 'Connections at a time, of all exports together; further ones are refused. Each takes up to 4 MiB of memory.',
+      description:
+        'Connections at a time, of all exports together; further ones are refused. Each takes up to 4.5 MiB of memory and two descriptors.',
     },
     handshakeTimeLimitMs: {
       type: 'integer',
