@@ -33,8 +33,8 @@ try {
   const types = tell(await generateTypes({ root, check }));
   if (!check) await build(root);
   const configuration = tell(await generateConfigurationReference());
-  await generateCommandLineReference({ root, check });
-  if (check && types + configuration > 0) throw new SetupError('run npm run generate and commit what it writes.');
+  const commands = tell(await generateCommandLineReference({ root, check }));
+  if (check && types + configuration + commands > 0) throw new SetupError('run npm run generate and commit what it writes.');
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   process.stderr.write(`generate: ${error.message}\n`);

@@ -121,7 +121,7 @@ export async function buildServer(options: ServerOptions): Promise<BuiltServer> 
 const startLimitMs = 60_000;
 
 /** fastify with our limits, parsers, validators and errors, and no route. */
-function createApp({ limits, log, metrics: { http } }: ServerContext): FastifyInstance {
+function createApp({ limits, log, isOperator, metrics: { http } }: ServerContext): FastifyInstance {
   const app = fastify({
     loggerInstance: fastifyLogger(log),
     logController: new LogController({ disableRequestLogging: true }),
@@ -145,6 +145,6 @@ function createApp({ limits, log, metrics: { http } }: ServerContext): FastifyIn
   const ajv = createAjv();
   app.setValidatorCompiler(createValidatorCompiler(ajv));
   app.setSerializerCompiler(() => JSON.stringify);
-  app.setErrorHandler(errorHandler({ bodyBytes: limits.bodyBytes, log }));
+  app.setErrorHandler(errorHandler({ bodyBytes: limits.bodyBytes, log, isOperator }));
   return app;
 }

@@ -103,7 +103,8 @@ test('schemas › a request with a key that there is not is not legal', (t) => {
   t.true(validate?.({ size: '5GiB' }));
   t.true(validate?.({ size: 4096, snapshotId: 'snap-0123456789abcdef0' }));
   t.false(validate?.({ size: '5GiB', sise: 1 }));
-  t.false(validate?.({}));
+  t.true(validate?.({ snapshotId: 'snap-0123456789abcdef0' }));
+  t.false(validate?.({ snapshotId: 5 }));
 });
 
 test('schemas › a problem knows exactly the codes of the error table', (t) => {

@@ -16,7 +16,7 @@ export const globalOptions: readonly OptionSpec[] = [
     choices: ['table', 'json'],
     usually: 'table',
   },
-  { flags: '--quiet', text: 'Print ids alone, and no notes.' },
+  { flags: '--quiet', text: 'Print ids alone, and no notes but that there are more.' },
   { flags: '--verbose', text: 'Say which store is used, and show the log of the core, on standard error.' },
 ];
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Secret } from '../contract/secret.js';
+import { secretVariables } from '../model/secret-variables.js';
 import { type ConfigurationFault, pointer } from './fault.js';
 import { isPlainObject } from './plain-data.js';
 
@@ -47,6 +48,7 @@ async function resolveReference(reference: { readonly env: string } | { readonly
   };
   if ('env' in reference) {
     const text = sources.environment[reference.env];
+    secretVariables.add(reference.env);
     if (text === undefined || text === '') return fault(`the environment variable ${reference.env} is not set`);
     return new Secret(text);
   }

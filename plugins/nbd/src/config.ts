@@ -25,7 +25,7 @@ export const nbdDefaults = {
   process: 'this',
   host: '127.0.0.1',
   port: 10809,
-  maxConnections: 64,
+  maxConnections: 1024,
   handshakeTimeLimitMs: 10_000,
   stallTimeLimitMs: 60_000,
 } as const satisfies NbdConfig;

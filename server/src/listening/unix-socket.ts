@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { VbsError } from '@vbs/core';
-import { tryLock } from '@vbs/core/posix';
+import { tryLock, unlock } from '@vbs/core/posix';
 import { listen } from './listen.js';
 
 const open = promisify(openFd);
@@ -53,7 +53,9 @@ export async function takeSocketPlace(path: string): Promise<SocketPlace> {
       try {
         if (made) await unlink(path).catch(unlessMissing);
       } finally {
-        // The lock's file stays: removing it would let two processes lock two files of one name.
+        // The lock's file stays: removing it would let two processes lock two files of one name. A process that is being started has a
+        // second descriptor of it until it runs its program: closing ours would not free it.
+        unlock(fd);
         await close(fd);
       }
     },

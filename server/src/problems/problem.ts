@@ -20,12 +20,15 @@ export function publicContext(context: ErrorContext): Record<string, unknown> {
   return withoutPathsIn(Object.fromEntries(Object.entries(context).filter(([key]) => !forTheLog.has(key))));
 }
 
-/** Any thrown value as an answer (RFC 9457). What nobody mapped tells nothing of itself: the log has it by the request's id. */
-export function problemOf(thrown: unknown, requestId: string): ProblemAnswer {
+/**
+ * Any thrown value as an answer (RFC 9457); whole to the operator, without what says how this machine is set up to others. What nobody
+ * mapped tells nothing of itself: the log has it by the request's id.
+ */
+export function problemOf(thrown: unknown, requestId: string, isOperator = false): ProblemAnswer {
   if (!isVbsError(thrown) || thrown.code === 'INTERNAL') return internal(thrown, requestId);
   const { code, message, resource, retry } = thrown;
   const status = thrown instanceof Refusal ? thrown.status : (errorTable[code].http ?? 500);
-  const context = publicContext(thrown.toJSON().context);
+  const { context } = thrown.toJSON();
   return {
     status,
     headers: thrown instanceof Refusal ? thrown.headers : {},
@@ -33,12 +36,12 @@ export function problemOf(thrown: unknown, requestId: string): ProblemAnswer {
       type: typeOf(code),
       title: titleOf(code),
       status,
-      detail: withoutHidden(withoutPaths(message)),
+      detail: withoutHidden(isOperator ? message : withoutPaths(message)),
       instance: requestId,
       code,
       ...(resource === undefined ? {} : { resource: withoutHidden(resource) }),
       retry,
-      context,
+      context: isOperator ? { ...context } : publicContext(context),
     },
   };
 }

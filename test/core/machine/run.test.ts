@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { isVbsError, Secret, type VbsError } from '@vbs/core';
+import { isVbsError, readConfiguration, Secret, type VbsError } from '@vbs/core';
 import test from 'ava';
 import { endGroupAfter, eventually, hasPid, machineFixture, onEachMachine, pidIn, runs, withEnoughTime } from './fixture.js';
 
@@ -238,4 +238,15 @@ onEachMachine('run › refuses with UNAVAILABLE when the queue is full, and a wa
   const codes = await Promise.all(running);
   t.is(codes.filter((code) => code === 'ABORTED').length, 256);
   t.is(codes.filter((code) => code === 'DEADLINE_EXCEEDED').length, 8);
+});
+
+test('run › no tool gets the environment variables that a configuration has read secrets from', async (t) => {
+  const { machine, call } = await machineFixture(t);
+  process.env.VBS_TEST_MASTER_KEY = 'k'.repeat(32);
+  t.teardown(() => delete process.env.VBS_TEST_MASTER_KEY);
+  const shown = async () => (await machine.run(call(), ['env'])).stdout;
+  t.regex(await shown(), /VBS_TEST_MASTER_KEY=k/);
+  await readConfiguration({ masterKey: { env: 'VBS_TEST_MASTER_KEY' } });
+  t.notRegex(await shown(), /VBS_TEST_MASTER_KEY/);
+  t.regex(await shown(), /PATH=/);
 });
