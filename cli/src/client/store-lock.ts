@@ -26,7 +26,7 @@ export async function takeStoreLock(
   mode: 'alone' | 'shared',
   { signal, limitMs }: { readonly signal: AbortSignal; readonly limitMs: number },
 ): Promise<StoreLock> {
-  const { tryLock } = await import('@vbs/core/posix');
+  const { tryLock, unlock } = await import('@vbs/core/posix');
   const file = await openLock(stateDirectory);
   try {
     for (const end = performance.now() + limitMs; !tryLock(file.fd, mode === 'alone' ? 'exclusive' : 'shared'); ) {
@@ -47,6 +47,7 @@ export async function takeStoreLock(
     // The file stays: removing it would let two processes lock two files of one name.
     release: async () => {
       if (mode === 'alone') await file.truncate(0);
+      unlock(file.fd);
       await file.close();
     },
   };

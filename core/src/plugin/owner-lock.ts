@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ErrorCode } from '../errors.js';
 import { VbsError } from '../errors.js';
-import { tryLock } from '../posix/index.js';
+import { tryLock, unlock } from '../posix/index.js';
 
 /** The process that owns an instance. */
 export interface Owner {
@@ -77,7 +77,10 @@ export async function takeOwnership(stateDirectory: string, instance: string, en
   return {
     // The file stays: removing it would let two processes lock two files of one name.
     release: async () => {
-      await truncate(fd, 0).finally(() => close(fd));
+      await truncate(fd, 0).finally(() => {
+        unlock(fd);
+        return close(fd);
+      });
     },
   };
 }

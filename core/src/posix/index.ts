@@ -47,6 +47,7 @@ export function tryLock(fd: number, mode: 'shared' | 'exclusive'): boolean {
   throw error;
 }
 
+/** Frees the lock at once: a program that is being started has a second descriptor until it runs, and closing ours would not free it. */
 export function unlock(fd: number): void {
   if (flock(fd, unlockOperation) !== 0) throw systemError('flock');
 }

@@ -53,8 +53,7 @@ export async function takeSocketPlace(path: string): Promise<SocketPlace> {
       try {
         if (made) await unlink(path).catch(unlessMissing);
       } finally {
-        // The lock's file stays: removing it would let two processes lock two files of one name. A process that is being started has a
-        // second descriptor of it until it runs its program: closing ours would not free it.
+        // The lock's file stays: removing it would let two processes lock two files of one name.
         unlock(fd);
         await close(fd);
       }

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { VbsError } from '@vbs/core';
-import { tryLock } from '@vbs/core/posix';
+import { tryLock, unlock } from '@vbs/core/posix';
 
 // Plain descriptors: a FileHandle that nobody refers to is closed by the garbage collector, and the lock with it.
 const open = promisify(fs.open);
@@ -75,6 +75,7 @@ export class UnixSocket {
       await rm(this.#folder, { recursive: true, force: true });
       await rm(this.path, { force: true });
     } finally {
+      unlock(lock);
       await close(lock);
     }
   }
