@@ -34,6 +34,7 @@ export type { Difference, ReconcileReport, ReconcileRequest } from './operations
 export * from './plugin/define-plugin.js';
 export type * from './plugin/instance.js';
 export type { CallRecord } from './plugin/layers/index.js';
+export { OneAtATime } from './plugin/one-at-a-time.js';
 export { type OpenInstanceOptions, openInstance } from './plugin/open-instance.js';
 export type { ContractTypes, OpenedInstance } from './plugin/opened-instance.js';
 export type { Schema } from './plugin/schema.js';

@@ -5,11 +5,11 @@ import {
   isVbsError,
   type LocalMachine,
   type Logger,
+  OneAtATime,
   type TargetExport,
   VbsError,
 } from '@vbs/core';
 import type { Exports } from './exports.js';
-import { OneAtATime } from './one-at-a-time.js';
 import { maxStringBytes } from './protocol/constants.js';
 import { ServedCertificate } from './served-certificate.js';
 import { NbdServer, type ServerSettings } from './server/nbd-server.js';

@@ -7,6 +7,7 @@ import {
   type Instance,
   isVbsError,
   type Lifecycle,
+  OneAtATime,
   type TargetExport,
   type TargetExporter,
   type TargetExporterTraits,
@@ -21,7 +22,6 @@ import { deleteExport } from './delete-export.js';
 import { extendExport } from './extend-export.js';
 import { makeExport } from './make-export.js';
 import { dataLun, Names, requireExportId } from './names.js';
-import { OneAtATime } from './one-at-a-time.js';
 import type { TgtTarget } from './parse-targets.js';
 import { wantedExport } from './requests.js';
 import { revokeAccess } from './revoke-access.js';

@@ -1,4 +1,4 @@
-/** Runs acts of one key one after the other, those of different keys side by side. */
+/** For plugins: runs acts of one key (an export's id, say) one after the other, those of different keys side by side. */
 export class OneAtATime {
   readonly #last = new Map<string, Promise<unknown>>();
 
