@@ -178,7 +178,7 @@ test.serial('open › with other settings starts an idle server anew, and leaves
   t.not(changed.pid, pid);
   t.is(changed.settings.maxConnections, 3);
   t.deepEqual(await after.check(call()), []);
-  t.regex((await before.check(call())).join(), /maxConnections is 3 there, and 64 in the configuration/);
+  t.regex((await before.check(call())).join(), /maxConnections is 3 there, and 1024 in the configuration/);
 
   await after.contract.createExport(call(), await request('exp-1', MiB));
   const later = await open({ config: { maxConnections: 5 }, log });
