@@ -41,14 +41,21 @@ onSsh(
   },
 );
 
-onSsh('ssh › a command that changes nothing is UNAVAILABLE when its connection is lost, and the next call connects again', async (t) => {
+onSsh('ssh › a command that changes nothing is UNAVAILABLE when its connection is lost, and soon a next call connects again', async (t) => {
   const sshd = await ownSshd(t);
   const { machine, call, path } = await sshFixture(t, {}, sshd);
   const running = machine.run(call(), [...writesItsPid, path('pid')]);
   const pid = await pidIn(path('pid'));
   for (const connection of sshd.connections()) process.kill(connection, 'SIGKILL');
   await t.throwsAsync(running, { code: 'UNAVAILABLE', message: /lost/ });
-  t.is((await machine.run(call(), ['echo', 'again'])).stdout, 'again\n');
+  // Until the last of the connection is dead it may take a session, and cut it off.
+  const again = await eventually(() =>
+    machine.run(call(), ['echo', 'again']).catch((error: VbsError) => {
+      if (error.code !== 'UNAVAILABLE') throw error;
+      return undefined;
+    }),
+  );
+  t.is(again.stdout, 'again\n');
   await eventually(() => (runs(pid) ? undefined : true));
 });
 

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Call, Logger } from '../../contract/call.js';
 import type { Secret } from '../../contract/secret.js';
 import { VbsError } from '../../errors.js';
@@ -40,6 +41,9 @@ export interface RemoteShellOptions {
 }
 
 const usualMaxOutputBytes = 16 * 1024 * 1024;
+/** A connection that dies may take a session yet, and cut it off too. */
+const lossTries = 5;
+const lossPauseMs = 50;
 
 /**
  * Runs programs on another machine: at most 8 at once, those of one guard after each other. What was cut off under a guard is ended
@@ -164,6 +168,15 @@ export class RemoteShell {
 
   async #settle(): Promise<void> {
     const marks = [...this.#cutOff];
+    for (let tries = 1; !(await this.#endMarked(marks)); tries++) {
+      if (tries === lossTries) throw new VbsError('UNAVAILABLE', `The SSH connection to ${this.host} was lost again.`);
+      await pause(lossPauseMs * 2 ** tries);
+    }
+    for (const mark of marks) this.#cutOff.delete(mark);
+  }
+
+  /** False: the connection was lost under it too, as a connection is that dies part by part. */
+  async #endMarked(marks: readonly string[]): Promise<boolean> {
     const { graceMs, connection } = this.#options;
     const limitMs = graceMs + 10_000;
     const { result } = execute(connection, {
@@ -182,15 +195,15 @@ export class RemoteShell {
       graceMs,
       maxOutputBytes: usualMaxOutputBytes,
     });
-    const { end } = await result.catch((error: unknown) => {
-      if (error instanceof CutOff)
-        throw new VbsError('UNAVAILABLE', `The SSH connection to ${this.host} was lost again.`, { cause: error });
+    const ended = await result.catch((error: unknown) => {
+      if (error instanceof CutOff) return null;
       throw error;
     });
-    if (end.words[0] !== 'done') {
+    if (ended === null) return false;
+    if (ended.end.words[0] !== 'done') {
       const message = `A command on ${this.host} whose connection was lost hangs, or belongs to another user, and could not be ended.`;
       throw new VbsError('DEADLINE_EXCEEDED', message, { context: { host: this.host } });
     }
-    for (const mark of marks) this.#cutOff.delete(mark);
+    return true;
   }
 }
