@@ -38,7 +38,7 @@ export const nbd: Measurement = {
       {
         cells,
         fileBytes: 512 * MiB,
-        ...(bench.quick ? { seconds: 0.5, warmUpSeconds: 0.1, runs: 1 } : { seconds: 2, warmUpSeconds: 0.5, runs: 3 }),
+        ...(bench.quick ? { seconds: 0.5, warmUpSeconds: 0.1, runs: 1 } : { seconds: 1, warmUpSeconds: 0.25, runs: 3 }),
       },
       bench,
     ),
