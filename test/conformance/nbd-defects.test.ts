@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { targetExporterConformance } from '@vbs/conformance';
 import { type Access, type ConnectionInfo, VbsError } from '@vbs/core';
 import nbdPlugin from '@vbs/plugin-nbd';
@@ -5,7 +6,6 @@ import { NbdClient } from '@vbs/plugin-nbd/client';
 import test from 'ava';
 import { breakPlugin, type Defect } from './break-plugin.js';
 import { makeFileVolume } from './file-volume.js';
-import { freePort } from './free-port.js';
 import { ofSameMethods, runKit } from './run-kit.js';
 
 const settleLimitMs = 2_000;
@@ -15,7 +15,8 @@ function run(defect: Defect<'targetExporter'>, wanted?: (title: string) => boole
   return runKit(
     (collect) =>
       targetExporterConformance(collect, plugin, {
-        config: async () => ({ port: await freePort() }),
+        // A port that is free now may be another test's a moment later.
+        config: async (directory) => ({ socket: join(directory, 'nbd.sock') }),
         makeVolume: makeFileVolume,
         connect: ({ uri }: ConnectionInfo<'nbd'>) => NbdClient.connect({ uri }),
         initiators: ['nobody in particular'],
@@ -186,7 +187,7 @@ test.serial('ensureExports makes nothing', caught, [again, missing], {
 });
 
 test.serial('an exporter comes back on another port', caught, [again], {
-  instance: (instance) => ({ ...instance, config: { ...instance.config, port: 0 } }),
+  instance: ({ config, ...instance }) => ({ ...instance, config: { port: 0, ...('socket' in config ? {} : config) } }),
 });
 
 test.serial('ensureExports makes everything anew', caught, [missing], {
