@@ -16,23 +16,23 @@ function inBothModes(title: string, body: (t: ExecutionContext, store: Store, mo
 }
 
 type Json = Record<string, unknown>;
-const items = (page: Json): Json[] => page['items'] as Json[];
+const items = (page: Json): Json[] => page.items as Json[];
 
 inBothModes('create, describe, extend and delete a volume, each exactly as its schema', async (t, store) => {
   const volume = await store.json('create-volume', '1.5MiB', 'a comment');
   t.deepEqual(faultsOf(schemas.volume, volume), []);
   t.like(volume, { state: 'available', sizeBytes: 1_572_864, comment: 'a comment' });
-  const id = String(volume['id']);
+  const id = String(volume.id);
 
   const page = await store.json('describe-volumes', id);
-  t.is(page['nextCursor'], null);
+  t.is(page.nextCursor, null);
   t.deepEqual(items(page), [volume]);
   t.is(await store.run('describe-volumes', '--quiet'), `${id}\n`);
   t.regex(await store.run('describe-volumes'), new RegExp(`^ID +STATE +SIZE.*\n${id} +available +1.5 MiB`));
 
   const extended = await store.json('extend-volume', id, '4MiB');
   t.deepEqual(faultsOf(schemas.volume, extended), []);
-  t.is(extended['sizeBytes'], 4 * 1024 * 1024);
+  t.is(extended.sizeBytes, 4 * 1024 * 1024);
 
   t.is(await store.run('delete-volume', id), `${id} is deleted\n`);
   t.deepEqual(items(await store.json('describe-volumes')), []);
@@ -43,7 +43,7 @@ inBothModes('a snapshot, and a volume made from it that is available when the co
   const snapshot = await store.json('create-snapshot', volumeId, 'before');
   t.deepEqual(faultsOf(schemas.snapshot, snapshot), []);
   t.like(snapshot, { state: 'completed', volumeId, comment: 'before' });
-  const snapshotId = String(snapshot['id']);
+  const snapshotId = String(snapshot.id);
   t.deepEqual(items(await store.json('describe-snapshots', '--state', 'completed')), [snapshot]);
 
   const copy = await store.json('create-volume', '4MiB', '', snapshotId, '--backend', 'local/files');
@@ -63,30 +63,30 @@ inBothModes('pools, routes and the journal of an operation as their schemas', as
 
   const [operation = {}] = items(await store.json('operations', 'list', '--resource', volumeId));
   t.deepEqual(faultsOf(schemas.operation, operation), []);
-  const { journal, ...shown } = await store.json('operations', 'show', String(operation['id']));
+  const { journal, ...shown } = await store.json('operations', 'show', String(operation.id));
   t.deepEqual(shown, operation);
   const entries = journal as Json[];
   t.true(entries.length >= 2);
   for (const entry of entries) t.deepEqual(faultsOf(schemas.journalEntry, entry), []);
-  t.regex(await store.run('operations', 'show', String(operation['id'])), /create-volume of vol-\w+ is succeeded/);
+  t.regex(await store.run('operations', 'show', String(operation.id)), /create-volume of vol-\w+ is succeeded/);
 });
 
 inBothModes('--no-wait answers the operation, which goes on by itself', async (t, store) => {
   const operation = await store.json('create-volume', '1MiB', '--no-wait');
   t.deepEqual(faultsOf(schemas.operation, operation), []);
-  t.is(operation['kind'], 'create-volume');
-  const volumeId = String(operation['resourceId']);
+  t.is(operation.kind, 'create-volume');
+  const volumeId = String(operation.resourceId);
   // The next command opens or asks the store, which has gone on meanwhile.
   const states = new Set<unknown>();
   for (let tries = 0; tries < 20 && !states.has('available'); tries++)
-    states.add(items(await store.json('describe-volumes', volumeId))[0]?.['state']);
+    states.add(items(await store.json('describe-volumes', volumeId))[0]?.state);
   t.true(states.has('available'), [...states].join());
 });
 
 inBothModes('the same client token answers what the first call made, and refuses another request', async (t, store) => {
   const first = await store.json('create-volume', '1MiB', '--client-token', 'order-1');
   const again = await store.json('create-volume', '1MiB', '--client-token', 'order-1');
-  t.is(again['id'], first['id']);
+  t.is(again.id, first.id);
   const { code, err } = await store.try('create-volume', '2MiB', '--client-token', 'order-1');
   t.is(code, 1);
   t.regex(err, /^vbs: ALREADY_EXISTS: /);
@@ -137,7 +137,7 @@ inBothModes('a refusal is exit status 1 with its code, or its problem document',
 inBothModes('operations retry, abandon and cancel answer how the operation stands, or why not', async (t, store) => {
   await store.run('create-volume', '1MiB');
   const id = (await store.run('operations', 'list', '--quiet')).trim();
-  t.is((await store.json('operations', 'retry', id))['state'], 'succeeded');
+  t.is((await store.json('operations', 'retry', id)).state, 'succeeded');
   for (const act of ['retry', 'abandon', 'cancel']) {
     const { code, err } = await store.try('operations', act, 'op-00000000000000000');
     t.is(code, 1, act);
@@ -167,12 +167,12 @@ test.serial('vbs, served › attach, describe, refuse a second one, and detach, 
   t.regex(second.err, /^vbs: FAILED_PRECONDITION: .*is attached already/);
   t.is((await store.try('delete-volume', volumeId)).code, 1);
 
-  const detached = await store.json('detach-volume', volumeId, '--attachment', String(attached['id']));
+  const detached = await store.json('detach-volume', volumeId, '--attachment', String(attached.id));
   t.deepEqual(faultsOf(schemas.attachment, detached), []);
-  t.is(detached['state'], 'detached');
+  t.is(detached.state, 'detached');
   const again = await store.json('attach-volume', volumeId, 'sandbox', 'vm2', 'xvdc', '--read-only');
-  t.is(again['access'], 'read-only');
-  t.is((await store.json('detach-volume', volumeId, '--force'))['state'], 'detached');
+  t.is(again.access, 'read-only');
+  t.is((await store.json('detach-volume', volumeId, '--force')).state, 'detached');
 });
 
 test.serial(

@@ -59,7 +59,7 @@ inShell('bash')(
   async (t) => {
     const store = await served(t);
     const id = (await store.run('create-volume', '1MiB', '--quiet')).trim();
-    const path = `${await withProgram(t)}:${process.env['PATH']}`;
+    const path = `${await withProgram(t)}:${process.env.PATH}`;
     const line = `
     source <(vbs completion bash)
     name=_vbs_complete
@@ -86,7 +86,7 @@ inShell('bash')(
 );
 
 inShell('zsh')(`completion › zsh sources the script below compinit, and has a completer for vbs${reason('zsh')}`, async (t) => {
-  const path = `${await withProgram(t)}:${process.env['PATH']}`;
+  const path = `${await withProgram(t)}:${process.env.PATH}`;
   const line = 'autoload -U compinit && compinit -D && source <(vbs completion zsh) && echo "completer: $_comps[vbs]"';
   const { code, out, err } = await start(t, 'zsh', ['-f', '-c', line], { environment: { PATH: path } }).ended();
   t.is(code, 0, err);
@@ -95,7 +95,7 @@ inShell('zsh')(`completion › zsh sources the script below compinit, and has a 
 
 inShell('fish')(`completion › fish sources the script and completes with it${reason('fish')}`, async (t) => {
   const folder = await newFolder(t);
-  const path = `${await withProgram(t)}:${process.env['PATH']}`;
+  const path = `${await withProgram(t)}:${process.env.PATH}`;
   const line = "vbs completion fish | source; complete -C 'vbs describe-v'";
   const environment = { PATH: path, HOME: folder, VBS_DATA_DIR: join(folder, 'd') };
   const { code, out, err } = await start(t, 'fish', ['--no-config', '-c', line], { environment }).ended();

@@ -30,8 +30,8 @@ test.serial('vbs serve › with --output json tells url, docs, socket and pid', 
   const server = startVbs(t, ['serve', '--port', '0', '--output', 'json', '--log-level', 'error'], { environment });
   const [line] = await server.printed(/^\{.*\}\n/);
   const told = JSON.parse(line) as Record<string, unknown>;
-  t.is(told['pid'], server.process.pid);
-  t.is(told['docs'], `${told['url']}/docs`);
+  t.is(told.pid, server.process.pid);
+  t.is(told.docs, `${told.url}/docs`);
   server.process.kill('SIGINT');
   t.is((await server.ended()).code, 0);
 });

@@ -72,7 +72,7 @@ test.serial('hostile arguments › control characters, very long ones and escape
     t.notRegex(err, acting);
   }
   const kept = await store.json('create-volume', '1MiB', '--', '--looks-like-an-option');
-  t.is(kept['comment'], '--looks-like-an-option');
+  t.is(kept.comment, '--looks-like-an-option');
   t.is((await store.try('create-volume', '1MiB', '-x')).code, 2);
 });
 

@@ -20,7 +20,7 @@ const wrong = test.macro({
     t.is(json.code, 2);
     const problem = JSON.parse(json.err) as Record<string, unknown>;
     t.deepEqual(faultsOf(schemas.problem, problem), []);
-    t.is(problem['code'], 'INVALID_ARGUMENT');
+    t.is(problem.code, 'INVALID_ARGUMENT');
   },
 });
 

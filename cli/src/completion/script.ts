@@ -31,7 +31,7 @@ _vbs_complete() {
 }
 compdef _vbs_complete vbs
 `,
-  fish: String.raw`# fish completion for vbs
+  fish: `# fish completion for vbs
 function __vbs_complete
     set -l typed (commandline -opc) (commandline -ct)
     vbs complete -- $typed[2..-1] 2>/dev/null | string match -v -- ':*'

@@ -33,6 +33,7 @@ export async function checkDirectory(directory: string): Promise<readonly Findin
     findings.push(
       fault('socket', `${socket} has more than ${longestSocket} bytes, and cannot be a socket`, 'use a data directory with a shorter path'),
     );
+  // That it cannot be read is told already.
   for (const name of await readdir(directory).catch(() => [])) {
     if (!/^vbs\.(sock|sqlite.*|lock)$/.test(name)) continue;
     const file = await statOf(join(directory, name));

@@ -110,6 +110,20 @@ for (const road of ['a Unix socket', 'TCP'] as const) {
     t.true(socket.bytesRead <= 512 * KiB, `${socket.bytesRead}`);
     t.true((await reader.read(data.length)).equals(data));
   });
+
+  test(`receive › over ${road} › a piece stays as it is until the next is asked for, also when two came before the first was`, async (t) => {
+    const { client, socket, reader } = await makeConnection(t, road);
+    const data = pattern(1, 32 * MiB);
+    client.write(data);
+    await until(() => socket.bytesRead > 0);
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await turns();
+    const here = reader.take(4 * KiB);
+    await turns();
+    t.true(here?.equals(data.subarray(0, 4 * KiB)));
+  });
 }
 
 test('receive › gives what came before the end, and then says that no more comes', async (t) => {

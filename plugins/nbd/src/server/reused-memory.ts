@@ -34,7 +34,8 @@ export class ReusedMemory implements ByteSource {
   read(): Buffer | null {
     const piece = this.#unread.shift() ?? null;
     this.#inUse = this.#unread.length + (piece === null ? 0 : 1);
-    if (this.#paused) {
+    // With both in use the kernel would fill the one that is being read.
+    if (this.#paused && this.#inUse < this.#buffers.length) {
       this.#paused = false;
       this.socket.resume();
     }
@@ -55,7 +56,7 @@ export class ReusedMemory implements ByteSource {
     this.#unread.push(this.#buffers[this.#next].subarray(0, count));
     this.#next = this.#next === 0 ? 1 : 0;
     this.#inUse += 1;
-    this.#paused = this.#inUse > 1;
+    this.#paused = this.#inUse === this.#buffers.length;
     this.#awake();
     return !this.#paused;
   }
