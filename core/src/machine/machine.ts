@@ -42,6 +42,16 @@ export interface StartOptions {
   readonly timeLimitMs?: number;
 }
 
+export interface WriteOptions {
+  readonly guard: string;
+  readonly mode?: number;
+  /**
+   * Only if the file still holds this text, as `readFile` answered it; null: only if there is no such file. For files that several
+   * writers share: no other write of a machine of VBS comes in between.
+   */
+  readonly ifStill?: string | null;
+}
+
 /**
  * Where a plugin's tools run. Commands are argument lists, never a shell. Every command runs in a process group of its own, with
  * LC_ALL=C, a time limit and the call's signal; at most 8 run at once.
@@ -63,8 +73,11 @@ export interface Machine {
   stop(call: Call, name: string, options: { readonly guard: string; readonly graceMs?: number }): Promise<void>;
   /** A small text file (at most 1 MiB unless told). @throws NOT_FOUND, PERMISSION_DENIED, OUT_OF_RANGE. */
   readFile(call: Call, path: string, options?: { readonly maxBytes?: number }): Promise<string>;
-  /** Writes a small file whole: a temporary beside it, fsync, rename. Mode 0600 unless told. */
-  writeFile(call: Call, path: string, text: string | Secret, options: { readonly guard: string; readonly mode?: number }): Promise<void>;
+  /**
+   * Writes a small file whole: a temporary beside it, fsync, rename. Mode 0600 unless told.
+   * @throws ABORTED: `ifStill` was given, and the file holds another text by now; nothing was written.
+   */
+  writeFile(call: Call, path: string, text: string | Secret, options: WriteOptions): Promise<void>;
   /** The names in a folder, sorted. @throws NOT_FOUND, PERMISSION_DENIED. */
   listDirectory(call: Call, path: string): Promise<readonly string[]>;
   /** Ends when the path has appeared, or gone. @throws DEADLINE_EXCEEDED. */
