@@ -5,8 +5,13 @@ export class TapCount {
   todo = 0;
   /** Titles. */
   failures = [];
+  /** Titles. */
+  passes = [];
+  /** What was told of each failure, by its title. */
+  diagnostics = new Map();
   #planned;
   #lines = 0;
+  #told;
 
   /** The line to show; undefined when there is nothing worth it. */
   read(line) {
@@ -16,8 +21,13 @@ export class TapCount {
       return undefined;
     }
     const result = /^(not )?ok \d+ (?:- )?(.*?)(?: # (SKIP|TODO)\b.*)?$/.exec(line);
-    if (result === null) return /^(TAP version|# (tests|pass|fail|skip|todo) |$)/.test(line) ? undefined : line;
+    if (result === null) {
+      if (/^(TAP version|# (tests|pass|fail|skip|todo) |$)/.test(line)) return undefined;
+      this.#told?.push(line);
+      return line;
+    }
     this.#lines += 1;
+    this.#told = undefined;
     const [, not, title = '', directive] = result;
     if (directive === 'SKIP') {
       this.skipped += 1;
@@ -29,9 +39,12 @@ export class TapCount {
     }
     if (not === undefined) {
       this.passed += 1;
+      this.passes.push(title);
       return `ok      ${title}`;
     }
     this.failures.push(title);
+    this.#told = [];
+    this.diagnostics.set(title, this.#told);
     return `FAILED  ${title}`;
   }
 

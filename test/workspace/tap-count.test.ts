@@ -5,12 +5,19 @@ interface TapCounter {
   readonly skipped: number;
   readonly todo: number;
   readonly failures: readonly string[];
+  readonly passes: readonly string[];
+  readonly diagnostics: ReadonlyMap<string, readonly string[]>;
   read(line: string): string | undefined;
   fault(exit: number | string): string | undefined;
 }
 
 const script = new URL('../../../scripts/test/tap-count.mjs', import.meta.url);
 const { TapCount } = (await import(script.href)) as { TapCount: new () => TapCounter };
+
+const fileScript = new URL('../../../scripts/test/file-of.mjs', import.meta.url);
+const { fileOf } = (await import(fileScript.href)) as {
+  fileOf: (title: string, exists: (file: string) => boolean) => { readonly file: string; readonly bare: string } | undefined;
+};
 
 function read(...lines: readonly string[]): TapCounter {
   const count = new TapCount();
@@ -62,4 +69,18 @@ test('tap count › a non-zero exit without a failed test is a failure', (t) => 
   t.regex(read('ok 1 - a', '1..1').fault(1) ?? '', /though no test failed/);
   t.regex(read('ok 1 - a', '1..1').fault('SIGKILL') ?? '', /SIGKILL/);
   t.is(read('ok 1 - a', '1..1').fault(0), undefined);
+});
+
+test('tap count › keeps what was told of a failure, and nothing of the others', (t) => {
+  const count = read('ok 1 - a', '# note', 'not ok 2 - b', '  ---', '    message: wrong', '  ...', 'ok 3 - c', 'behind it', '1..3');
+  t.deepEqual([...count.diagnostics], [['b', ['  ---', '    message: wrong', '  ...']]]);
+  t.deepEqual(count.passes, ['a', 'c']);
+});
+
+test('file of › a title leads to the longest file name that is there', (t) => {
+  const files = ['test/dist/core/size.test.js', 'test/dist/core/size/text.test.js'];
+  const exists = (file: string): boolean => files.includes(file);
+  t.deepEqual(fileOf('core › size › reads › text', exists), { file: 'test/dist/core/size.test.js', bare: 'reads › text' });
+  t.deepEqual(fileOf('core › size › text › reads', exists), { file: 'test/dist/core/size/text.test.js', bare: 'reads' });
+  t.is(fileOf('a title of its own', exists), undefined);
 });
