@@ -35,10 +35,11 @@ const tables = {
   'bytes that are no HTTP': badRaw,
 } as const;
 
-for (const [what, table] of Object.entries(tables)) test(what, areRefused, table);
-test('requests that never end', areRefused, badSlow, { headersMs: 150, requestMs: 250 });
+// One after the other: they are bound by this process, and each has a store whose leases want their turn.
+for (const [what, table] of Object.entries(tables)) test.serial(what, areRefused, table);
+test.serial('requests that never end', areRefused, badSlow, { headersMs: 150, requestMs: 250 });
 
-test('bad requests › each route refuses unknown ids, other kinds, parameters and methods', async (t) => {
+test.serial('bad requests › each route refuses unknown ids, other kinds, parameters and methods', async (t) => {
   t.timeout(120_000);
   const place = await newBadPlace(t);
   const { body: document } = await place.call('GET', '/openapi.json');
