@@ -1,1 +1,1 @@
-export default { files: ['test/dist/**/*.test.js'], timeout: '3m' };
+export default { files: ['test/dist/**/*.test.js', '!test/dist/lab/**'], timeout: '3m' };

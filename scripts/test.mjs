@@ -7,9 +7,11 @@
  * A file that failed beside the others is run once more, alone: on a small machine a test may have waited for its turn longer than it
  * allows. What passes then is counted as passed and told as `UNSTEADY`, with what it had said; more than a few files are no matter of
  * load, and fail.
+ *
+ * VBS_TEST_REPORT=FILE  the titles that passed are written there, as a JSON array
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -71,6 +73,9 @@ const { count, fault } = await run(args);
 const whole = args.every((word) => !word.startsWith('-')) && args.length !== 1;
 const unsteady = fault === undefined && whole && count.failures.length > 0 ? await steadyAlone(count.failures) : [];
 const failures = count.failures.filter((title) => !unsteady.includes(title));
+
+const report = process.env.VBS_TEST_REPORT;
+if (report !== undefined) writeFileSync(report, JSON.stringify([...count.passes, ...unsteady]));
 
 const tell = (word, title) => {
   process.stdout.write(`${word}  ${title}\n`);

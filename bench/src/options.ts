@@ -45,13 +45,13 @@ function parse(args: readonly string[]) {
   }
 }
 
-export function usage(measurements: readonly { readonly name: string; readonly title: string }[]): string {
-  return `npm run bench -- [--only NAME]... [--quick] [--json FILE] [--write] [--directory DIR]
+export function usage(program: string, measurements: readonly { readonly name: string; readonly title: string }[]): string {
+  return `${program} -- [--only NAME]... [--quick] [--json FILE] [--write] [--directory DIR]
 
   --only NAME      runs one measurement; may be given again
   --quick          few and short runs, to see that everything works
   --json FILE      writes every number to FILE
-  --write          rewrites the results in docs/performance.md
+  --write          rewrites the results in the page under docs/
   --directory DIR  where volumes and databases lie meanwhile; the system's folder for temporary files unless told
 
 ${measurements.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join('\n')}

@@ -64,7 +64,8 @@ function withoutReply(step: ScriptedStep): Asked {
 
 /**
  * A machine for a plugin's own tests: asked for exactly these things, in this order, it answers so. A thing that the script does not
- * have next is an AssertionError. `settle` ends at once and `bootId` is `scripted-boot`; neither is in the script.
+ * have next is an AssertionError. `settle` ends at once, `stateDirectory` is
+ * `/scripted-state` and `bootId` is `scripted-boot`; none of them is in the script.
  */
 export function scriptedMachine(script: readonly ScriptedStep[], name = 'scripted'): ScriptedMachine {
   const rest = [...script];
@@ -114,6 +115,7 @@ export function scriptedMachine(script: readonly ScriptedStep[], name = 'scripte
     listDirectory: async (call, path) => ((await play(call, { listDirectory: path })).answer ?? []) as readonly string[],
     waitForPath: async (call, path, until) => void (await play(call, { waitForPath: path, until })),
     settle: async () => undefined,
+    stateDirectory: async () => '/scripted-state',
     bootId: async () => 'scripted-boot',
     verify: () => {
       const [first] = faults;

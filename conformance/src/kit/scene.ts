@@ -15,8 +15,20 @@ import { type AbortOptions, abortDuring } from './abort.js';
 import { newId, newStoreId } from './ids.js';
 import type { CommonSetup, Surroundings } from './setup.js';
 
-const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+/** More lines of one test than anybody reads. */
+const keptLines = 10_000;
 let drawn = 0;
+
+/** Tells a log on, and keeps what was told. */
+function kept(log: Logger | undefined, lines: (readonly [object, string])[]): Logger {
+  const at =
+    (level: keyof Logger) =>
+    (fields: object, message: string): void => {
+      if (lines.length < keptLines) lines.push([fields, message]);
+      log?.[level](fields, message);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
 
 function keysOf(config: unknown): object {
   if (typeof config === 'object' && config !== null) return config;
@@ -37,6 +49,9 @@ export class Scene<K extends ContractKind> implements Surroundings {
   readonly directory: string;
   readonly storeId = newStoreId();
   readonly settleMs: number;
+  /** What the instance, its machine and its layers logged: fields and message. */
+  readonly logged: (readonly [object, string])[] = [];
+  readonly #log: Logger;
   readonly #plugin: Plugin;
   readonly #setup: CommonSetup<unknown>;
   readonly #base: string;
@@ -53,6 +68,7 @@ export class Scene<K extends ContractKind> implements Surroundings {
     this.instance = `conformance-${++drawn}/${kind}`;
     this.directory = path.join(base, 'given');
     this.settleMs = setup.settleLimitMs ?? 5_000;
+    this.#log = kept(setup.log, this.logged);
     this.#plugin = plugin;
     this.#setup = setup;
     this.#base = base;
@@ -96,7 +112,7 @@ export class Scene<K extends ContractKind> implements Surroundings {
 
   /** One more opened instance of the same configuration, or of another. */
   async open({ storeId = this.storeId, knowsPool = true, config = this.#config }: OpeningOptions = {}): Promise<OpenedInstance<K>> {
-    const log = this.#setup.log ?? silent;
+    const log = this.#log;
     const stateDirectory = path.join(this.#base, 'state');
     const machine = this.#setup.machine?.(this) ?? createLocalMachine({ name: 'local', stateDirectory, log });
     const opened = await openInstance(this.#plugin, this.kind, {
@@ -140,7 +156,7 @@ export class Scene<K extends ContractKind> implements Surroundings {
   async otherConfig(): Promise<unknown> {
     const directory = path.join(this.#base, 'other');
     await mkdir(directory, { recursive: true });
-    return this.#setup.config(directory, { instance: this.instance, directory, atEnd: (act) => this.atEnd(act) });
+    return this.#setup.config(directory, { instance: this.instance, directory, atEnd: this.atEnd });
   }
 
   /** The keys that the author gave. */
@@ -148,15 +164,16 @@ export class Scene<K extends ContractKind> implements Surroundings {
     return keysOf(this.#config);
   }
 
-  atEnd(act: () => Promise<unknown>): void {
+  /** Bound, so that it may be handed on by itself. */
+  readonly atEnd = (act: () => Promise<unknown>): void => {
     this.#ends.push(act);
-  }
+  };
 
   newCall = (overrides: Partial<Call> = {}): Call => ({
     signal: AbortSignal.timeout(this.#limitMs),
     operationId: newId('operation'),
     epoch: 1,
-    log: this.#setup.log ?? silent,
+    log: this.#log,
     progress: () => undefined,
     ...overrides,
   });

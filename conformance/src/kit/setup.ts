@@ -10,7 +10,7 @@ export interface Surroundings {
   /** An empty folder, removed after the test. */
   readonly directory: string;
   /** Does something when the test has ended and the instance is closed, last first; also when the test fails. */
-  atEnd(act: () => Promise<unknown>): void;
+  readonly atEnd: (act: () => Promise<unknown>) => void;
 }
 
 /** What every kit asks of a plugin's author. */

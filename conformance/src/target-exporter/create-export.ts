@@ -177,7 +177,7 @@ export const createExportProofs: readonly Proof<ExporterStage>[] = [
     prove: async (stage) => {
       if (!stage.scene.has('acl')) return;
       const prepared = await stage.prepare();
-      const request = { ...prepared.request, initiators: ['iqn.2009-01.example:somebody-else'] };
+      const request = { ...prepared.request, initiators: [stage.stranger] };
       const connection = await stage.create({ ...prepared, request });
       await assert.rejects(stage.connect(prepared, connection), 'somebody who is not on the list was let in');
     },

@@ -28,13 +28,18 @@ export interface ExportClient extends Bytes {
 export interface TargetExporterSetup<P extends Providing<'targetExporter'>> extends CommonSetup<ConfigOf<P['targetExporter']>> {
   /** A volume that reads zeros, of a kind of locator that the exporter accepts. */
   readonly makeVolume: (surroundings: Surroundings, sizeBytes: number) => Promise<ExportableVolume<AcceptedBy<P['targetExporter']>>>;
-  /** Connects as an initiator does; rejects when it is not let in. `chap` is given where the exporter declares it. */
+  /**
+   * Connects as an initiator does; rejects when it is not let in. `chap` is given where the exporter declares it, `surroundings` for what
+   * leads to a network of the test's own.
+   */
   readonly connect: (
     connection: ConnectionInfo<ProtocolOf<P['targetExporter']>>,
-    options: { readonly chap?: ChapCredentials },
+    options: { readonly chap?: ChapCredentials; readonly surroundings: Surroundings },
   ) => Promise<ExportClient>;
   /** The names under which `connect` comes, needed where the exporter declares `acl`. */
   readonly initiators?: readonly string[];
+  /** A legal name under which it does not come, for the proof of `acl`; an iSCSI name unless told. */
+  readonly stranger?: string;
   /** Of the volumes, in bytes; 1 MiB unless told. */
   readonly sizeBytes?: number;
 }

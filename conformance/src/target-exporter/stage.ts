@@ -19,8 +19,12 @@ import type { ExportableVolume, ExportClient } from './setup.js';
 
 export interface ExporterStageOptions {
   readonly makeVolume: (surroundings: Surroundings, sizeBytes: number) => Promise<ExportableVolume>;
-  readonly connect: (connection: never, options: { readonly chap?: NonNullable<ExportRequest['chap']> }) => Promise<ExportClient>;
+  readonly connect: (
+    connection: never,
+    options: { readonly chap?: NonNullable<ExportRequest['chap']>; readonly surroundings: Surroundings },
+  ) => Promise<ExportClient>;
   readonly initiators?: readonly string[];
+  readonly stranger?: string;
   readonly sizeBytes?: number;
 }
 
@@ -52,6 +56,11 @@ export class ExporterStage {
     this.sizeBytes = options.sizeBytes ?? mebibyte;
     this.#options = options;
     scene.beforeClose(() => this.#removeAll());
+  }
+
+  /** The name of somebody who is on no access list. */
+  get stranger(): string {
+    return this.#options.stranger ?? 'iqn.2009-01.example:somebody-else';
   }
 
   get exporter(): ContractTypes['targetExporter']['contract'] {
@@ -101,7 +110,8 @@ export class ExporterStage {
 
   /** As the core does: the connection of createExport, and the credentials of the request. */
   async connect({ request }: Prepared, connection: ConnectionInfo, chap = request.chap): Promise<ExportClient> {
-    const client = await this.#options.connect(connection as never, chap === undefined ? {} : { chap });
+    const options = { surroundings: this.scene, ...(chap === undefined ? {} : { chap }) };
+    const client = await this.#options.connect(connection as never, options);
     this.#clients.push(client);
     return client;
   }

@@ -1,13 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Call } from '../contract/call.js';
 import { VbsError } from '../errors.js';
-import { tryLock, unlock } from '../posix/index.js';
+import { unlock } from '../posix/index.js';
 import { endProcess } from './end-process.js';
 import { withFileErrorsNow } from './file-errors.js';
 import { type GuardedTool, type GuardRecord, leftoversOf, readGuardRecord, runningToolsOf, writeGuardRecord } from './guard-record.js';
+import { tryLockFile } from './lock-file.js';
 import { isRunning, type ProcessStat, readProcessStat } from './proc.js';
 import { ownIdentity, type ProcessIdentity } from './process-identity.js';
 import { safeFileName } from './safe-name.js';
@@ -94,7 +95,7 @@ export class Guards {
     const wait = { signal: call.signal, limitMs };
     const fd = await waitUntil(async () => {
       await endLeftovers();
-      return this.#tryOpen(path);
+      return tryLockFile(`${path}.lock`);
     }, wait);
     if (fd === undefined) throw stillRuns(resource, await endLeftovers());
     await using hold = new Hold(fd, path, call.epoch, self);
@@ -109,7 +110,7 @@ export class Guards {
     const deadline = performance.now() + waitMs;
     const wait = { signal: call.signal, limitMs: waitMs };
     const self = await this.#ownIdentity();
-    const fd = call.signal.aborted ? undefined : await waitUntil(() => this.#tryOpen(path), wait);
+    const fd = call.signal.aborted ? undefined : await waitUntil(() => tryLockFile(`${path}.lock`), wait);
     if (fd === undefined) throw notFree(call, resource, []);
     const hold = new Hold(fd, path, call.epoch, self);
     try {
@@ -130,31 +131,6 @@ export class Guards {
     } catch (error) {
       await hold[Symbol.asyncDispose]();
       throw error;
-    }
-  }
-
-  /** The lock's file, locked; undefined while another holds it. */
-  #tryOpen(path: string): number | undefined {
-    const lock = `${path}.lock`;
-    const fd = withFileErrorsNow(lock, 'open', () => this.#open(lock));
-    let locked = false;
-    try {
-      // An operator may have removed the file between our opening and locking it: the lock would be of a file that nobody finds.
-      locked = tryLock(fd, 'exclusive') && isSameFile(fd, lock);
-      return locked ? fd : undefined;
-    } finally {
-      if (!locked) closeSync(fd);
-    }
-  }
-
-  #open(lock: string): number {
-    const open = (): number => openSync(lock, constants.O_RDWR | constants.O_CREAT, 0o600);
-    try {
-      return open();
-    } catch (error) {
-      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      withFileErrorsNow(this.#folder, 'make', () => mkdirSync(this.#folder, { recursive: true, mode: 0o700 }));
-      return open();
     }
   }
 
@@ -217,13 +193,6 @@ class Hold implements GuardHold, AsyncDisposable {
     if (this.#running.size === 0) unlock(this.fd);
     closeSync(this.fd);
   }
-}
-
-/** Of a file that was just opened: the kernel answers from memory. */
-function isSameFile(fd: number, path: string): boolean {
-  const opened = fstatSync(fd);
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found?.ino === opened.ino && found.dev === opened.dev;
 }
 
 function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {

@@ -1,14 +1,16 @@
+import { join } from 'node:path';
 import type { Call, Logger } from '../contract/call.js';
 import type { Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
+import { writeUnderLock } from './file-swap.js';
 import { Guards } from './guard.js';
 import { LongRunningCommands } from './long-running.js';
-import type { Argument, LocalMachine, LongRunning, RunOptions, RunResult, StartOptions } from './machine.js';
+import type { Argument, LocalMachine, LongRunning, RunOptions, RunResult, StartOptions, WriteOptions } from './machine.js';
 import { readBootId } from './process-identity.js';
 import { requireArguments } from './require-arguments.js';
 import { runProcess } from './run-process.js';
 import { Slots } from './slots.js';
-import { isPath, listNames, nearestFolder, readSmallFile, requireAbsolute, writeSmallFile } from './small-files.js';
+import { isPath, listNames, nearestFolder, readSmallFile, requireAbsolute } from './small-files.js';
 import { waitUntil } from './wait-until.js';
 
 export interface LocalMachineOptions {
@@ -31,14 +33,18 @@ const defaultGraceMs = 2_000;
 class ExecaLocalMachine implements LocalMachine {
   readonly name: string;
   readonly #graceMs: number;
+  readonly #stateDirectory: string;
   readonly #slots = new Slots();
   readonly #guards: Guards;
+  readonly #fileLocks: string;
   readonly #longRunning: LongRunningCommands;
 
   constructor({ name, stateDirectory, log, graceMs }: LocalMachineOptions) {
     this.name = name;
+    this.#stateDirectory = stateDirectory;
     this.#graceMs = graceMs ?? defaultGraceMs;
     this.#guards = new Guards(stateDirectory);
+    this.#fileLocks = join(stateDirectory, 'files');
     this.#longRunning = new LongRunningCommands(stateDirectory, this.#guards, log);
   }
 
@@ -70,13 +76,8 @@ class ExecaLocalMachine implements LocalMachine {
     return readSmallFile(path, options.maxBytes);
   }
 
-  async writeFile(
-    call: Call,
-    path: string,
-    text: string | Secret,
-    options: { readonly guard: string; readonly mode?: number },
-  ): Promise<void> {
-    await this.guarded(call, options.guard, () => writeSmallFile(path, text, options.mode));
+  async writeFile(call: Call, path: string, text: string | Secret, options: WriteOptions): Promise<void> {
+    await this.guarded(call, options.guard, () => writeUnderLock(call, this.#fileLocks, path, text, options));
   }
 
   listDirectory(_call: Call, path: string): Promise<readonly string[]> {
@@ -91,6 +92,10 @@ class ExecaLocalMachine implements LocalMachine {
     if (found !== undefined) return;
     const why = call.signal.aborted ? 'before the call was cancelled' : `within ${limitMs} ms`;
     throw new VbsError('DEADLINE_EXCEEDED', `${path} was not ${until} ${why}.`, { context: { path, until, limitMs } });
+  }
+
+  async stateDirectory(): Promise<string> {
+    return this.#stateDirectory;
   }
 
   async bootId(): Promise<string> {

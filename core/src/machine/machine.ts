@@ -47,7 +47,8 @@ export interface WriteOptions {
   readonly mode?: number;
   /**
    * Only if the file still holds this text, as `readFile` answered it; null: only if there is no such file. For files that several
-   * writers share: no other write of a machine of VBS comes in between.
+   * writers share: no `writeFile` of another process of VBS on that machine comes in between, if it uses the same state directory and
+   * the same path. What is no UTF-8 is never what `readFile` answered. At most 1 MiB, and so the text then.
    */
   readonly ifStill?: string | null;
 }
@@ -75,7 +76,8 @@ export interface Machine {
   readFile(call: Call, path: string, options?: { readonly maxBytes?: number }): Promise<string>;
   /**
    * Writes a small file whole: a temporary beside it, fsync, rename. Mode 0600 unless told.
-   * @throws ABORTED: `ifStill` was given, and the file holds another text by now; nothing was written.
+   * @throws ABORTED: `ifStill` was given, and the file holds another text by now, or others wrote it all the time (`context.path`);
+   * nothing was written. OUT_OF_RANGE: `ifStill` was given, and is larger than it may be, or the text is (`context.field`).
    */
   writeFile(call: Call, path: string, text: string | Secret, options: WriteOptions): Promise<void>;
   /** The names in a folder, sorted. @throws NOT_FOUND, PERMISSION_DENIED. */
@@ -87,6 +89,8 @@ export interface Machine {
    * (safety B1). @throws DEADLINE_EXCEEDED: something still runs (`context.pids`). ABORTED: the guard saw a higher epoch.
    */
   settle(call: Call, resource: string): Promise<void>;
+  /** The machine's own folder for what VBS keeps there over a boot: guards, and a plugin's notes and sockets. It may not be made yet. */
+  stateDirectory(call: Call): Promise<string>;
   /** Draws anew at each boot of the machine (safety F2). */
   bootId(call: Call): Promise<string>;
 }

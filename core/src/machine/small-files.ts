@@ -20,6 +20,11 @@ export function requireAbsolute(path: string): void {
  * would hold one of Node's four file system threads for ever (safety B4), and a pipe would too.
  */
 export async function readSmallFile(path: string, maxBytes = defaultMaxBytes): Promise<string> {
+  return (await readSmallBytes(path, maxBytes)).toString('utf8');
+}
+
+/** As {@link readSmallFile}, as it stands. */
+export async function readSmallBytes(path: string, maxBytes: number): Promise<Buffer> {
   requireAbsolute(path);
   return await withFileErrors(path, 'read', async () => {
     const found = await stat(path);
@@ -27,7 +32,7 @@ export async function readSmallFile(path: string, maxBytes = defaultMaxBytes): P
       throw new VbsError('FAILED_PRECONDITION', `Cannot read ${path}: it is no regular file.`, { context: { path } });
     }
     const bytes = await readUpTo(path, maxBytes + 1);
-    if (bytes.length <= maxBytes) return bytes.toString('utf8');
+    if (bytes.length <= maxBytes) return bytes;
     throw new VbsError('OUT_OF_RANGE', `${path} is larger than the ${maxBytes} bytes that may be read.`, { context: { path, maxBytes } });
   });
 }

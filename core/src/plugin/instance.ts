@@ -22,7 +22,10 @@ export interface Instance<Config, M extends MachineKind = 'any', S extends Comma
   readonly config: Config;
   /** What relative paths of the configuration start from: the folder of its file. */
   readonly baseDirectory: string;
-  /** The store's folder for locks, guards and sockets, on this machine: for what a plugin keeps there between two processes. */
+  /**
+   * The store's folder for locks, guards and sockets, on this machine: for what a plugin of `machine: 'local'` keeps there between two
+   * processes. What lies beside the tools is in `machine.stateDirectory`.
+   */
   readonly stateDirectory: string;
   readonly machine: M extends 'local' ? LocalMachine : Machine;
   /** The provider's command patterns, as the configuration may have replaced them. */

@@ -62,7 +62,7 @@ export class TgtTargetExporter implements Contract {
    * @throws CONFIG_INVALID. RESOURCE_EXHAUSTED: the port is in use. FAILED_PRECONDITION: tgt is not installed.
    */
   static async open(instance: TgtInstance, call: Call): Promise<TgtTargetExporter> {
-    const settings = settingsOf(instance);
+    const settings = settingsOf({ ...instance, stateDirectory: await instance.machine.stateDirectory(call) });
     const { machine, name } = instance;
     const tgtadm = new Tgtadm(instance.commands, settings);
     const marks = new RevokedMarks(settings.directory, instance.commands, machine);

@@ -52,6 +52,7 @@ export function fakeMachine(name = 'remote', bootId = 'boot-1'): Machine {
     listDirectory: refuse,
     waitForPath: refuse,
     settle: async () => undefined,
+    stateDirectory: async () => '/nonexistent',
     bootId: async () => bootId,
   };
 }

@@ -5,9 +5,13 @@ import { fileIo } from '../../conformance/file-io.js';
 import { xfsPools } from '../../conformance/xfs-pools.js';
 import { noXfs } from './mounts.js';
 
-const withReflink = 'XFS on a loop device';
+const withReflink = 'file, reflinks on the real XFS';
 
-volumeBackendConformance(test, filePlugin, { config: (directory) => ({ directory }), io: fileIo });
+volumeBackendConformance(test, filePlugin, {
+  label: 'file on the real file system',
+  config: (directory) => ({ directory }),
+  io: fileIo,
+});
 
 if (noXfs === '') {
   const newPool = xfsPools(test);

@@ -6,6 +6,7 @@ import { makeFileVolume } from '../../conformance/file-volume.js';
 import { freePort } from '../../conformance/free-port.js';
 
 targetExporterConformance(test, nbdPlugin, {
+  label: 'nbd, in this process on the real sockets',
   config: async () => ({ port: await freePort() }),
   makeVolume: makeFileVolume,
   connect: ({ uri }) => NbdClient.connect({ uri }),

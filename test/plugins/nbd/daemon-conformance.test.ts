@@ -8,7 +8,7 @@ import { endDaemons } from './daemon-fixture.js';
 
 // One after the other: each starts a process.
 targetExporterConformance(test.serial, nbdPlugin, {
-  label: 'process: own',
+  label: 'nbd, as a process of its own on the real sockets',
   config: (directory, surroundings) => {
     // The daemon outlives the exporter, as it should, and so is ended here.
     surroundings.atEnd(() => endDaemons(join(directory, '..', 'state')));

@@ -7,6 +7,7 @@ import { guestsOf } from '../../conformance/sandbox-guest.js';
 const sandbox = createSandbox();
 
 hypervisorConformance(test, sandbox.plugin, {
+  label: 'sandbox on the real NBD exporter',
   config: () => ({ vms: { vm1: {}, vm2: {} } }),
   vms: ['vm1', 'vm2'],
   devices: ['xvdb', 'xvdc'],
@@ -22,6 +23,7 @@ const running = [
 ] as const;
 
 cloudResolverConformance(test, sandbox.plugin, {
+  label: 'sandbox on the real static table',
   config: () => ({
     instances: {
       'i-1': { vmmHost: 'sandbox', vmId: 'vm1' },

@@ -1,6 +1,6 @@
 import { truncate } from 'node:fs/promises';
 import type { Machine } from '@vbs/core';
-import { intercepted } from './open-tgt.js';
+import { interceptedMachine } from '../../support/intercepted-machine.js';
 import { scsiDisk } from './scsi.js';
 import { call, iqnOf, MiB, makeFixture, node1, withTools } from './tgt-fixture.js';
 
@@ -24,7 +24,7 @@ test(`every operation › runs the commands that the README lists, and no other$
         ran.push(short(command));
         return machine.run(given, command, options);
       };
-      return intercepted(machine, run);
+      return interceptedMachine(machine, { run });
     },
   });
   const { contract } = opened;
@@ -79,7 +79,7 @@ test(`createExport › a call that is cancelled between two commands does not sa
         if (short(command) === 'new logicalunit') controller.abort();
         return result;
       };
-      return intercepted(machine, run);
+      return interceptedMachine(machine, { run });
     },
   });
   const error = await t.throwsAsync(opened.contract.createExport(call({ signal: controller.signal }), wanted));

@@ -10,7 +10,7 @@ const tgtd = withTools('tgtd', 'tgtadm');
 
 // One after the other: each has a tgtd of its own, and dozens of these with their clients are too much for a small machine.
 targetExporterConformance(tgtd.why === '' ? test.serial : test.skip, tgtPlugin, {
-  label: `tgt on a real tgtd${tgtd.why}`,
+  label: `tgt on the real tgtd${tgtd.why}`,
   config: async (directory, surroundings) => {
     const daemon = new TestDaemon(directory, await freePort());
     surroundings.atEnd(() => daemon.kill());

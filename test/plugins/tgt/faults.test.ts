@@ -4,7 +4,7 @@ import { type Argument, type Machine, VbsError } from '@vbs/core';
 import { tgtConfigSchema } from '@vbs/plugin-tgt/internal/config.js';
 import ava, { type ExecutionContext } from 'ava';
 import { startChild } from '../../support/child.js';
-import { intercepted } from './open-tgt.js';
+import { interceptedMachine } from '../../support/intercepted-machine.js';
 import { login } from './raw-initiator.js';
 import { scsiDisk } from './scsi.js';
 import { call, iqnOf, MiB, makeFixture, node1, withTools } from './tgt-fixture.js';
@@ -31,7 +31,7 @@ function faulty(machine: Machine, nth: number, fault: Fault): Machine & { readon
     if (fault !== 'fails') throw late;
     throw new VbsError('INTERNAL', 'tgtadm failed', { context: { exitCode: 22, stderr: 'tgtadm: a text that nobody knows\n' } });
   };
-  return Object.assign(intercepted(machine, run), { ran, arm: () => (armed = true) });
+  return Object.assign(interceptedMachine(machine, { run }), { ran, arm: () => (armed = true) });
 }
 
 const mostCommands = 16;
@@ -236,7 +236,7 @@ test(`createExport › shows the CHAP secret to tgtadm alone, also when it fails
           throw new VbsError('INTERNAL', 'x', { context: { command: command.map(String), exitCode: 22, stderr: 'tgtadm: ?' } });
         return machine.run(given, command, options);
       };
-      return intercepted(machine, run);
+      return interceptedMachine(machine, { run });
     },
   });
   const error = await t.throwsAsync(opened.contract.createExport(call(), wanted));

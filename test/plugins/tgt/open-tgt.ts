@@ -45,20 +45,3 @@ export async function openTgt(
     retry: { retries: 0, firstPauseMs: 1 },
   });
 }
-
-/** A machine whose commands run otherwise; all else is the real one's. */
-export function intercepted(machine: Machine, run: Machine['run']): Machine {
-  return {
-    name: machine.name,
-    run,
-    start: (...given) => machine.start(...given),
-    find: (...given) => machine.find(...given),
-    stop: (...given) => machine.stop(...given),
-    readFile: (...given) => machine.readFile(...given),
-    writeFile: (...given) => machine.writeFile(...given),
-    listDirectory: (...given) => machine.listDirectory(...given),
-    waitForPath: (...given) => machine.waitForPath(...given),
-    settle: (...given) => machine.settle(...given),
-    bootId: (...given) => machine.bootId(...given),
-  };
-}

@@ -74,9 +74,13 @@ export class StandInMachine implements Machine {
       const make = this.#options.daemons?.[tool];
       if (make === undefined) throw notInstalled(tool);
       const pid = this.#nextPid++;
-      const act = async (): Promise<Daemon> => await make({ args, input: '', root: this.#options.root, pid });
+      // Found again from then on, also where this process does not learn that it has come up.
+      const act = async (): Promise<Daemon> => {
+        const made = await started(command, async () => await make({ args, input: '', root: this.#options.root, pid }));
+        this.#running.set(name, { pid, daemon: made });
+        return made;
+      };
       const daemon = await this.#withFault(call, command, options.timeLimitMs ?? 10_000, act);
-      this.#running.set(name, { pid, daemon });
       if (daemon.lines.some((line) => options.readyLine.test(line))) return { name, pid };
       await this.#end(name);
       throw new VbsError('INTERNAL', `${tool} ended before it was ready`, {
@@ -116,6 +120,10 @@ export class StandInMachine implements Machine {
 
   async settle(call: Call, resource: string): Promise<void> {
     await this.#local.settle(call, resource);
+  }
+
+  async stateDirectory(): Promise<string> {
+    return '/var/lib/vbs';
   }
 
   async bootId(): Promise<string> {
@@ -209,6 +217,15 @@ function failed(command: readonly Argument[], { exitCode = 0, stderr = '' }: Too
   return new VbsError('INTERNAL', `${String(command[0])} ended with exit code ${exitCode}: ${stderr.trim()}`, {
     context: { command: shown(command), exitCode, signal: null, stderr },
   });
+}
+
+/** A tool that ends at once throws how. */
+async function started(command: readonly Argument[], make: () => Promise<Daemon>): Promise<Daemon> {
+  try {
+    return await make();
+  } catch (thrown) {
+    throw thrown instanceof Error ? thrown : failed(command, thrown as ToolResult);
+  }
 }
 
 function ended(command: readonly Argument[], limitMs?: number): VbsError {

@@ -4,10 +4,11 @@ import type { Call, Logger } from '../../contract/call.js';
 import type { Secret } from '../../contract/secret.js';
 import { VbsError } from '../../errors.js';
 import { commandError } from '../command-errors.js';
-import type { Argument, LongRunning, Machine, RunOptions, RunResult, StartOptions } from '../machine.js';
+import type { Argument, LongRunning, Machine, RunOptions, RunResult, StartOptions, WriteOptions } from '../machine.js';
 import { redactorOf } from '../redact.js';
 import { requireArguments } from '../require-arguments.js';
 import { Connection } from './connection.js';
+import { orCancelled } from './execute.js';
 import { saidError } from './remote-errors.js';
 import { RemoteFiles } from './remote-files.js';
 import { RemoteLongRunning } from './remote-long-running.js';
@@ -54,7 +55,11 @@ class OpenSshMachine implements SshMachine {
     this.name = `ssh: ${configuration.host}`;
     this.#connection = new Connection({ configuration, folder: join(stateDirectory, 'ssh'), log, ...more });
     this.#shell = new RemoteShell({ connection: this.#connection, stateDirectory: configuration.stateDirectory, graceMs, log });
-    this.#files = new RemoteFiles(configuration.host, (call, command, options) => this.run(call, command, options));
+    this.#files = new RemoteFiles(
+      configuration.host,
+      (call, command, options) => this.run(call, command, options),
+      (call) => this.stateDirectory(call),
+    );
     this.#longRunning = new RemoteLongRunning(this.#shell, log);
   }
 
@@ -98,7 +103,7 @@ class OpenSshMachine implements SshMachine {
     return this.#files.read(call, path, options.maxBytes);
   }
 
-  writeFile(call: Call, path: string, text: string | Secret, options: { readonly guard: string; readonly mode?: number }): Promise<void> {
+  writeFile(call: Call, path: string, text: string | Secret, options: WriteOptions): Promise<void> {
     return this.#files.write(call, path, text, options);
   }
 
@@ -127,6 +132,10 @@ class OpenSshMachine implements SshMachine {
       resource,
       context: { host: act.host, pids: pids.map(Number) },
     });
+  }
+
+  async stateDirectory(call: Call): Promise<string> {
+    return this.#shell.stateDirectory(await orCancelled(call.signal, this.#connection.open()));
   }
 
   async bootId(call: Call): Promise<string> {

@@ -1,0 +1,32 @@
+import { type Call, type Machine, VbsError } from '@vbs/core';
+import type { Disk } from './find-device.js';
+import { byPathName, type Portal, type Wanted } from './names.js';
+import { poll } from './poll.js';
+import type { Tools } from './tools.js';
+
+const limitMs = 15_000;
+
+/**
+ * The name that udev gives the disk by its portal, target and LUN, when it leads to this disk. `udevadm settle` returns too early for it.
+ * @throws UNAVAILABLE: udev has not given it.
+ */
+export async function stableLink(call: Call, tools: Tools, disk: Disk, portal: Portal, wanted: Wanted): Promise<string> {
+  const link = byPathName(portal, wanted.iqn, wanted.lun);
+  await tools.machine.waitForPath(call, link, 'present', { timeLimitMs: limitMs });
+  let leads: string | undefined;
+  const found = await poll(call, limitMs, async () => {
+    const { exitCode, stdout } = await tools.run(call, 'resolveLink', { path: link }, { okExitCodes: [0, 1], timeLimitMs: 10_000 });
+    leads = exitCode === 0 ? stdout.trim() : undefined;
+    return leads === `/dev/${disk.disk}` ? true : undefined;
+  });
+  if (found !== undefined) return link;
+  const message = `${link} leads to ${leads ?? 'nothing'}, not to /dev/${disk.disk}: is udev running, and is a disk of an older session left?`;
+  throw new VbsError('UNAVAILABLE', message, { resource: wanted.attachmentId, context: { link, leads: leads ?? null } });
+}
+
+/** A link that outlives its disk would soon lead to another's. @throws DEADLINE_EXCEEDED */
+export async function linksGone(call: Call, machine: Machine, portals: readonly Portal[], { iqn, lun }: Wanted): Promise<void> {
+  for (const portal of portals) {
+    await machine.waitForPath(call, byPathName(portal, iqn, lun), 'absent', { timeLimitMs: limitMs });
+  }
+}

@@ -1,0 +1,45 @@
+import { table } from '../generate/configuration/key-table.mjs';
+import { places } from './evidence.mjs';
+
+const kinds = {
+  volumeBackend: 'volume backend',
+  targetExporter: 'target exporter',
+  initiator: 'initiator',
+  hypervisor: 'hypervisor',
+  cloudResolver: 'cloud resolver',
+};
+const machines = { any: 'here, or over SSH', local: "VBS's own only" };
+const columns = { 'stand-in': 'on stand-ins', here: 'on real tools, beside VBS', guest: 'on real tools, in guests with their own kernel' };
+
+const opening = `# What works with what
+
+This page is written by \`scripts/support-matrix.mjs\` from the plugins' manifests and from reports of test runs; CI compares it with what
+ran there. The three columns on the right say where the [conformance kit](../conformance/README.md) passed whole, and what was real in that run: stand-in tools
+are strict about syntax and answer with the real tools' texts, and are no proof that a real tool behaves so; "in guests" is
+[the lab](lab.md). "–" means that it was not run there.
+`;
+
+/** The page as text. */
+export function pageOf(rows, evidence) {
+  const head = ['plugin', 'provides', 'capabilities', 'volumes and protocols', 'tools run', ...Object.values(columns)];
+  const body = rows.map((row) => [
+    `[${row.plugin}](../${row.folder}/README.md)`,
+    kinds[row.kind],
+    row.capabilities.join(', ') || '–',
+    row.speaks || '–',
+    machines[row.machine],
+    ...[...places.keys()].map((place) => [...(evidence.get(`${row.plugin}/${row.kind}/${place}`) ?? [])].sort().join('; ') || '–'),
+  ]);
+  return `${opening}\n${table(head, body)}\n`;
+}
+
+/** The rows of a page, cell by cell: what it claims. */
+export function claimsOf(page) {
+  const lines = page.split('\n').filter((line) => line.startsWith('| ['));
+  return new Set(
+    lines.flatMap((line) => {
+      const [plugin, provides, ...cells] = line.split(' | ');
+      return cells.map((cell, index) => `${plugin.slice(2)} ${provides}, column ${index + 3}: ${cell.replace(/ \|$/, '')}`);
+    }),
+  );
+}
