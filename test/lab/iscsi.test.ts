@@ -106,6 +106,9 @@ initiatorConformance(test.serial, iscsiPlugin, {
   makeBeside: (_surroundings, first, options) => makeTarget(options, first as LabTarget),
   device: deviceOf,
   hold,
+  // A guest's processor is slow, and each of these bytes goes through its shell.
+  sizeBytes: 256 * 1024,
+  atOnce: 4,
   timeLimitMs: 180_000,
   settleLimitMs: 15_000,
 });

@@ -73,9 +73,31 @@ export const facts = {
   'plugins/tgt/config.schema.json': {
     portal: { example: '10.0.0.5:3260' },
     socket: { default: 'in `directory`', example: '/run/tgtd/socket' },
-    directory: { default: "a folder of the store's state directory", example: '/var/lib/vbs-tgt' },
+    directory: { default: "a folder of the state directory of tgtd's machine", example: '/var/lib/vbs-tgt' },
     tids: { default: '4,096 that follow from the store and the instance', example: { first: 1, last: 4096 } },
     'tids.first': { description: 'The first one.', example: 1 },
     'tids.last': { description: 'The last one.', example: 4096 },
+  },
+  'plugins/lvm-iet/backend.schema.json': {
+    volumeGroup: { example: 'vg0' },
+    thinPool: { default: 'none: thick volumes', example: 'pool' },
+    physicalVolumes: { default: 'as lvm.conf says', example: ['/dev/sdb'] },
+  },
+  'plugins/lvm-iet/exporter.schema.json': {
+    portal: { example: '10.0.0.5:3260' },
+    tids: { default: '4,096 that follow from the store and the instance', example: { first: 1, last: 4096 } },
+    'tids.first': { description: 'The first one.', example: 1 },
+    'tids.last': { description: 'The last one.', example: 4096 },
+  },
+  'plugins/aoe/exporter.schema.json': {
+    interface: { example: 'eth1' },
+    shelves: { default: '16 that follow from the store and the segment', example: { first: 100, last: 115 } },
+    'shelves.first': { example: 100 },
+    'shelves.last': { example: 115 },
+    directory: { default: "a folder of the state directory of vblade's machine", example: '/var/lib/vbs-aoe' },
+  },
+  'plugins/aoe/initiator.schema.json': {
+    interfaces: { example: ['eth1'] },
+    minimumMtu: { example: 9000 },
   },
 };
