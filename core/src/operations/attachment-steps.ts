@@ -33,6 +33,8 @@ export interface AttachmentPath {
 export interface AttachmentOutput {
   readonly connection: ConnectionInfo;
   readonly source: DeviceSource;
+  /** The connection was found, and no answer of `connect` said that it is the right one (safety E2). */
+  readonly unverified: boolean;
   /** What a forced detach could not do, a sentence each. */
   readonly remains: readonly string[];
 }
@@ -134,17 +136,12 @@ export class AttachmentSteps {
       name: 'connect',
       changes: true,
       do: async ({ call, params, output }) => {
-        const path = pathOf(params);
-        const { attachmentId, node, volume, access } = path;
-        const connection = { ...required(output.connection, 'connection'), ...this.#credentials(path) };
-        const request = { attachmentId, connection, sizeBytes: volume.sizeBytes, access };
-        const { devicePath } = await this.#initiator(node, initiator).connect(call, request);
-        return { source: { kind: 'block', path: devicePath } };
+        return await this.#connect(call, pathOf(params), initiator, output.connection);
       },
       check: async ({ call, params, output }) => {
         if (output.connection === undefined) return 'absent';
         const found = await this.#findConnection(call, pathOf(params).node, initiator, output.connection);
-        return found === undefined ? 'absent' : { present: { source: { kind: 'block', path: found.devicePath } } };
+        return found === undefined ? 'absent' : { present: { source: { kind: 'block', path: found.devicePath }, unverified: true } };
       },
       undo: async ({ call, params, output }) => {
         const { attachmentId, node } = pathOf(params);
@@ -159,8 +156,11 @@ export class AttachmentSteps {
       changes: true,
       do: async ({ call, params, output }) => {
         const path = pathOf(params);
-        const { attachmentId, node, vmKey, slot, access, volume } = path;
-        const source = this.#sourceWithCredentials(path, required(output.source, 'source'));
+        const { attachmentId, node, initiator, vmKey, slot, access, volume } = path;
+        // Connecting again compares the device with the volume, and changes nothing where it is the right one.
+        const found =
+          initiator !== null && output.unverified === true ? await this.#connect(call, path, initiator, output.connection) : output;
+        const source = this.#sourceWithCredentials(path, required(found.source, 'source'));
         await this.#hypervisor(node).attachDevice(call, {
           attachmentId,
           vm: vmKey,
@@ -170,7 +170,7 @@ export class AttachmentSteps {
           sizeBytes: volume.sizeBytes,
           serial: serialOf(volume.id),
         });
-        return {};
+        return { source: required(found.source, 'source'), unverified: false };
       },
       check: async ({ call, params, output }) => this.#deviceIsThere(call, pathOf(params), output.source),
       undo: async ({ call, params, output }) => this.#detach(call, pathOf(params), required(output.source, 'source')),
@@ -251,6 +251,20 @@ export class AttachmentSteps {
   #sourceWithCredentials(path: AttachmentPath, source: DeviceSource): DeviceSource {
     if (source.kind === 'block') return source;
     return { kind: 'connection', connection: { ...source.connection, ...this.#credentials(path) } };
+  }
+
+  /** @throws FAILED_PRECONDITION: the device has another size or serial; it was disconnected again. */
+  async #connect(
+    call: Call,
+    path: AttachmentPath,
+    initiator: string,
+    told: ConnectionInfo | undefined,
+  ): Promise<Partial<AttachmentOutput>> {
+    const { attachmentId, node, volume, access } = path;
+    const connection = { ...required(told, 'connection'), ...this.#credentials(path) };
+    const request = { attachmentId, connection, sizeBytes: volume.sizeBytes, access };
+    const { devicePath } = await this.#initiator(node, initiator).connect(call, request);
+    return { source: { kind: 'block', path: devicePath }, unverified: false };
   }
 
   async #detach(call: Call, { attachmentId, node, vmKey, slot }: AttachmentPath, source: DeviceSource): Promise<void> {

@@ -157,3 +157,21 @@ test('a lease that lapsed and came back › nothing is tried again while a call 
   t.deepEqual(running.slice(0, 2), ['begin 1', 'end 1']);
   await allAgrees(t, opened);
 });
+
+test('safety E2 › a connection that was only found, after an unknown outcome, is compared with the volume before a VM gets it', async (t) => {
+  const methods: string[] = [];
+  const faults: FaultSource = async (_call, method) => {
+    methods.push(method);
+    return method === 'connect' && methods.filter((one) => one === 'connect').length === 1 ? 'fails-after-effect' : undefined;
+  };
+  const opened = await open(t, { faults });
+  const { store, world } = opened;
+  const { id: volumeId } = await store.createVolume({ size: '8KiB' }, wait);
+  await store.attachVolume({ volumeId, vmmHost: 'node', vmId: 'vm', device: 'xvdb' }, wait);
+  t.deepEqual(
+    methods.filter((method) => ['connect', 'attachDevice'].includes(method)),
+    ['connect', 'connect', 'attachDevice'],
+  );
+  t.is(world.devices.list().length, 1);
+  await allAgrees(t, opened);
+});
