@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Call } from '../../contract/call.js';
 import { isVbsError, VbsError } from '../../errors.js';
 import type { Layer, LayeredMethod } from './layer.js';
@@ -81,6 +82,8 @@ export const timeLimit: Layer = (next, about) => {
   return async (call, request) => {
     if (call.signal.aborted) throw notBegun(about, call);
     const own = new AbortController();
+    // A plugin may have many commands and reads under way at once, each of which listens.
+    setMaxListeners(0, own.signal);
     const watch = new Watch(call.signal, limitMs);
     let answered = false;
     const run = next(
