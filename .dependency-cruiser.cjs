@@ -4,7 +4,7 @@
  */
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 
-const publicCore = '^core/dist/(index|di|errors|posix/index)\\.js$';
+const publicCore = '^core/dist/(index|di|errors|exporter-support/index|posix/index)\\.js$';
 
 const room = (name) => `^core/dist/${name}/`;
 
@@ -69,34 +69,34 @@ module.exports = {
       comment: 'Requests go down and answers come up: the core knows contracts alone.',
       severity: 'error',
       from: { path: '^core/dist/' },
-      to: { path: ['^(plugins|conformance|demo|server|cli|bench|test)/', '/node_modules/@vbs/(?!schemas)'] },
+      to: { path: ['^(plugins|conformance|demo|server|cli|bench|lab|test)/', '/node_modules/@vbs/(?!schemas)'] },
     },
     {
       name: 'schemas-import-nothing-of-ours',
       severity: 'error',
       from: { path: '^schemas/dist/' },
-      to: { path: '^(core|conformance|plugins|demo|server|cli|bench|test)/' },
+      to: { path: '^(core|conformance|plugins|demo|server|cli|bench|lab|test)/' },
     },
     {
       name: 'conformance-imports-core-alone',
       comment: 'The kit proves any plugin, and so knows none.',
       severity: 'error',
       from: { path: '^conformance/dist/' },
-      to: { path: '^(plugins|demo|server|cli|bench|test)/' },
+      to: { path: '^(plugins|demo|server|cli|bench|lab|test)/' },
     },
     {
       name: 'server-imports-core-alone',
       comment: 'A face parses, calls the core and formats. Plugins come to it by the configuration.',
       severity: 'error',
       from: { path: '^server/' },
-      to: { path: '^(plugins|conformance|demo|cli|bench|test)/' },
+      to: { path: '^(plugins|conformance|demo|cli|bench|lab|test)/' },
     },
     {
       name: 'cli-imports-core-server-and-demo',
       comment: 'The command line starts the server and the demonstration; plugins come to it by the configuration, by their names.',
       severity: 'error',
       from: { path: '^cli/' },
-      to: { path: '^(plugins|conformance|bench|test)/' },
+      to: { path: '^(plugins|conformance|bench|lab|test)/' },
     },
     {
       name: 'nobody-imports-cli-or-bench',
@@ -106,10 +106,24 @@ module.exports = {
       to: { path: '^(cli|bench)/', pathNot: '^$1/' },
     },
     {
+      name: 'lab-is-for-tests-and-measurements',
+      comment: 'The lab starts machines for them; what is shipped has none.',
+      severity: 'error',
+      from: { pathNot: '^(test|bench|lab)/' },
+      to: { path: '^lab/' },
+    },
+    {
+      name: 'lab-imports-core-alone',
+      comment: 'It makes guests and commands in them; what is tried there, the tests bring.',
+      severity: 'error',
+      from: { path: '^lab/' },
+      to: { path: '^(plugins|conformance|demo|server|cli|bench|schemas|test)/' },
+    },
+    {
       name: 'core-by-its-exports',
       comment: 'Outside the core, only tests import @vbs/core/internal/*.',
       severity: 'error',
-      from: { path: '^(conformance|demo|server|cli|bench|plugins/[^/]+)/' },
+      from: { path: '^(conformance|demo|server|cli|bench|lab|plugins/[^/]+)/' },
       to: { path: '^core/', pathNot: publicCore },
     },
     {
@@ -118,7 +132,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^plugins/([^/]+)/' },
       to: {
-        path: '^(plugins|conformance|demo|server|cli|bench|schemas|test)/',
+        path: '^(plugins|conformance|demo|server|cli|bench|lab|schemas|test)/',
         pathNot: ['^plugins/$1/', '^plugins/[^/]+/dist/client(/index)?\\.js$'],
       },
     },
@@ -139,7 +153,7 @@ module.exports = {
     {
       name: 'rooms-below-the-workflow',
       severity: 'error',
-      from: { path: room('(machine|command|metadata|model|posix|plugin|config|delegate)') },
+      from: { path: room('(machine|command|metadata|model|posix|plugin|exporter-support|config|delegate)') },
       to: { path: [room('operations'), room('workflow')] },
     },
     {

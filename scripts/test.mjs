@@ -49,11 +49,11 @@ async function run(words) {
   return { count, fault: count.fault(exit) };
 }
 
-/** Of these failures, those that pass when their files are run alone. */
-async function steadyAlone(titles) {
+/** Of these failures, those that pass when their files are run alone; `folder` is what all files have in common beyond test/dist. */
+async function steadyAlone(titles, options, folder) {
   const files = new Map();
   for (const title of titles) {
-    const found = fileOf(title, (file) => existsSync(join(root, file)));
+    const found = fileOf(folder === undefined ? title : `${folder} › ${title}`, (file) => existsSync(join(root, file)));
     if (found === undefined) return [];
     files.set(found.file, [...(files.get(found.file) ?? []), { title, bare: found.bare }]);
   }
@@ -61,7 +61,7 @@ async function steadyAlone(titles) {
   const passed = [];
   for (const [file, failures] of files) {
     process.stdout.write(`\nagain, alone: ${file}\n`);
-    const { count, fault } = await run(['--concurrency', '1', file]);
+    const { count, fault } = await run([...options, '--concurrency', '1', file]);
     if (fault === undefined) passed.push(...failures.filter(({ bare }) => count.passes.includes(bare)).map(({ title }) => title));
   }
   return passed;
@@ -69,9 +69,14 @@ async function steadyAlone(titles) {
 
 const started = Date.now();
 const { count, fault } = await run(args);
-// With an option of ava, or with one file, what ran was what a person is looking at.
-const whole = args.every((word) => !word.startsWith('-')) && args.length !== 1;
-const unsteady = fault === undefined && whole && count.failures.length > 0 ? await steadyAlone(count.failures) : [];
+// The lab's own configuration has the files of test/dist/lab alone.
+// With another option of ava, or with one file, what ran was what a person is looking at.
+const [files, options] = args[0] === '--config' ? [args.slice(2), args.slice(0, 2)] : [args, []];
+const whole = files.every((word) => !word.startsWith('-')) && files.length !== 1;
+const unsteady =
+  fault === undefined && whole && count.failures.length > 0
+    ? await steadyAlone(count.failures, options, options.length > 0 ? 'lab' : undefined)
+    : [];
 const failures = count.failures.filter((title) => !unsteady.includes(title));
 
 const report = process.env.VBS_TEST_REPORT;

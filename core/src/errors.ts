@@ -127,6 +127,16 @@ export function toVbsError(value: unknown): VbsError {
   return new VbsError('INTERNAL', text, { cause: value });
 }
 
+/** What an act answers; undefined where it ended with one of these codes. Every other error is thrown on. */
+export async function unlessCode<T>(codes: ErrorCode | readonly ErrorCode[], act: Promise<T>): Promise<T | undefined> {
+  try {
+    return await act;
+  } catch (error) {
+    if (isVbsError(error) && [codes].flat().includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
 /** The error that {@link VbsError.toJSON} made plain. */
 export function fromSerialized(error: SerializedError): VbsError {
   return new VbsError(error.code, error.message, {

@@ -15,7 +15,7 @@ export async function manifestRows(root) {
         locators && `gives ${locators.join(', ')}`,
         accepts && `takes ${accepts.join(', ')}`,
         protocol && `speaks ${protocol}`,
-        opens && `opens ${['block devices', ...opens].join(', ')}`,
+        opens && opens.length > 0 && `opens ${opens.join(', ')}`,
       ];
       rows.push({ plugin: plugin.name, packageName: name, folder, kind, capabilities, machine, speaks: speaks.filter(Boolean).join('; ') });
     }

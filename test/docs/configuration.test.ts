@@ -7,7 +7,11 @@ import test from 'ava';
 import { type Block, blocksOf, filesBelow, readDocument, root } from './markdown.js';
 
 const document = await readDocument('docs/configuration.md');
-const examples = blocksOf(document).filter(({ info: [language, role] }) => language === 'yaml' && role === 'example');
+const guide = await readDocument('docs/operators.md');
+const examplesOf = (page: string): readonly Block[] =>
+  blocksOf(page).filter(({ info: [language, role] }) => language === 'yaml' && role === 'example');
+const examples = examplesOf(document);
+const guideExamples = examplesOf(guide);
 const plugins = (await readdir(join(root, 'plugins'))).sort();
 
 /** The names of all keys that a schema has, at any depth. */
@@ -50,12 +54,40 @@ test('configuration › every plugin that publishes a schema has a section', asy
   }
 });
 
-/** A file's configuration, and what is wrong with the plugins' own keys in it. @throws CONFIG_INVALID, PLUGIN_INVALID */
-async function faultsOf(directory: string, { text }: Block) {
+/** A file's configuration, and its plugins. @throws CONFIG_INVALID, PLUGIN_INVALID */
+async function loadExample(directory: string, { text }: Block) {
   const file = join(directory, 'vbs.yaml');
   await writeFile(file, text);
   const configuration = await readConfiguration(file);
-  const loaded = await loadPlugins(configuration.plugins, root);
+  return { configuration, loaded: await loadPlugins(configuration.plugins, root) };
+}
+
+/** The backends and nodes of an example between which no exporter and initiator lead. */
+async function nodesWithoutRoute(directory: string, example: Block): Promise<readonly string[]> {
+  const { configuration, loaded } = await loadExample(directory, example);
+  const pairs = Object.values(configuration.volumeServers).flatMap(({ backends, exporters }) =>
+    Object.values(backends).flatMap((backend) =>
+      Object.entries(configuration.vmmNodes).map(([name, node]) => ({ backend, exporters: Object.values(exporters), name, node })),
+    ),
+  );
+  return pairs
+    .filter(({ backend, exporters, node }) => {
+      const locators: readonly string[] = loaded.get(backend.plugin)?.provides.volumeBackend?.locators ?? [];
+      const spoken = new Set([
+        ...Object.values(node.initiators).map(({ plugin }) => loaded.get(plugin)?.provides.initiator?.protocol),
+        ...(loaded.get(node.hypervisor.plugin)?.provides.hypervisor?.opens ?? []),
+      ]);
+      return !exporters.some(({ plugin }) => {
+        const exporter = loaded.get(plugin)?.provides.targetExporter;
+        return exporter?.accepts.some((kind) => locators.includes(kind)) === true && spoken.has(exporter.protocol);
+      });
+    })
+    .map(({ backend, name }) => `${backend.path} → ${name}`);
+}
+
+/** What is wrong with the plugins' own keys of an example. @throws CONFIG_INVALID, PLUGIN_INVALID */
+async function faultsOf(directory: string, example: Block) {
+  const { configuration, loaded } = await loadExample(directory, example);
   return instancesOf(configuration).flatMap((instance) => {
     const provider = providerOf(loaded.get(instance.plugin), instance.path);
     return provider === undefined
@@ -78,9 +110,27 @@ function providerOf(plugin: Plugin | undefined, path: string): { readonly config
 
 test('configuration › there are whole examples', (t) => {
   t.true(examples.length >= 3);
+  t.true(guideExamples.length >= 2);
 });
 
-for (const example of examples) {
+for (const example of guideExamples) {
+  test(`configuration › in the example ${example.info[2]} every backend has a way to every node`, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'vbs-example-'));
+    t.teardown(() => rm(directory, { recursive: true, force: true }));
+    t.deepEqual(await nodesWithoutRoute(directory, example), []);
+  });
+}
+
+test('configuration › what the test of the ways asks finds a node without an initiator', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'vbs-example-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const [first] = guideExamples;
+  if (first === undefined) return t.fail();
+  const wrong = { ...first, text: first.text.replace(/^ *initiators: .*$/m, '') };
+  t.deepEqual(await nodesWithoutRoute(directory, wrong), ['/volumeServers/vs1/backends/fast → node1']);
+});
+
+for (const example of [...examples, ...guideExamples]) {
   test(`configuration › the example ${example.info[2]} is legal, with the keys of its plugins`, async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'vbs-example-'));
     t.teardown(() => rm(directory, { recursive: true, force: true }));

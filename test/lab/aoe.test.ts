@@ -39,7 +39,7 @@ function bytesAt(guest: () => Guest, path: string, flags: { readonly read: strin
 }
 
 initiatorConformance(test.serial, aoePlugin, {
-  label: 'aoe on the real kernel in a guest',
+  label: 'aoe in a guest with the real aoe driver',
   timeLimitMs: 180_000,
   settleLimitMs: 20_000,
   config: () => ({ interfaces: [netif.get('node1') ?? ''] }),

@@ -99,7 +99,7 @@ const hold = async (_surroundings: Surroundings, path: string): Promise<() => Pr
 };
 
 initiatorConformance(test.serial, iscsiPlugin, {
-  label: 'iscsi on real open-iscsi and tgtd, in guests',
+  label: 'iscsi in a guest with the real open-iscsi',
   config: () => ({}),
   machine: () => node().machine,
   makeTarget: (_surroundings, options) => makeTarget(options),

@@ -39,7 +39,8 @@ const packages = {
   demo: { name: '@vbs/demo', declares: ['@vbs/core', '@vbs/plugin-a'] },
   server: { name: '@vbs/server', declares: ['@vbs/core', '@vbs/schemas'] },
   cli: { name: '@vbs/cli', declares: ['@vbs/core', '@vbs/schemas', '@vbs/server', '@vbs/demo', '@vbs/plugin-a'] },
-  bench: { name: '@vbs/bench', declares: ['@vbs/core', '@vbs/server', '@vbs/demo', '@vbs/conformance', '@vbs/plugin-a'] },
+  bench: { name: '@vbs/bench', declares: ['@vbs/core', '@vbs/server', '@vbs/demo', '@vbs/conformance', '@vbs/lab', '@vbs/plugin-a'] },
+  lab: { name: '@vbs/lab', declares: ['@vbs/core'] },
   'plugins/a': { name: '@vbs/plugin-a', declares: ['@vbs/core', '@vbs/plugin-b'] },
   'plugins/b': { name: '@vbs/plugin-b', declares: ['@vbs/core'] },
 } as const;
@@ -51,6 +52,7 @@ const clean: Readonly<Record<string, string>> = {
   'core/dist/di.js': "import 'tsyringe';",
   'core/dist/errors.js': '',
   'core/dist/posix/index.js': '',
+  'core/dist/exporter-support/index.js': "import '../errors.js';",
   'core/dist/contract/call.js': "import '../errors.js';",
   'core/dist/contract/secret.js': "import './call.js';",
   'core/dist/metadata/table.js': "import '../contract/call.js';",
@@ -58,7 +60,7 @@ const clean: Readonly<Record<string, string>> = {
   'core/dist/operations/attach.js': "import '../workflow/step.js';",
   'conformance/dist/index.js': "import '@vbs/core';",
   'plugins/a/dist/index.js':
-    "import 'node:fs'; import '@vbs/core'; import '@vbs/core/posix'; import '@vbs/plugin-b/client'; import './client.js';",
+    "import 'node:fs'; import '@vbs/core'; import '@vbs/core/posix'; import '@vbs/core/exporter-support'; import '@vbs/plugin-b/client'; import './client.js';",
   'plugins/a/dist/client.js': '',
   'plugins/b/dist/index.js': "import '@vbs/core'; import './client.js';",
   'plugins/b/dist/client.js': '',
@@ -67,9 +69,12 @@ const clean: Readonly<Record<string, string>> = {
   'cli/dist/index.js': "import '@vbs/core'; import '@vbs/schemas'; import '@vbs/server'; import '@vbs/demo'; import './serve.js';",
   'cli/dist/serve.js': '',
   'bench/dist/index.js':
-    "import '@vbs/core'; import '@vbs/server'; import '@vbs/demo'; import '@vbs/conformance'; import '@vbs/plugin-a'; import './row.js';",
+    "import '@vbs/core'; import '@vbs/server'; import '@vbs/demo'; import '@vbs/conformance'; import '@vbs/plugin-a'; import '@vbs/lab'; import './row.js';",
   'bench/dist/row.js': '',
-  'test/dist/any.test.js': "import '@vbs/cli'; import '@vbs/bench'; import '@vbs/core/internal/workflow/step.js'; import '@vbs/plugin-b';",
+  'lab/dist/index.js': "import '@vbs/core'; import '@vbs/core/posix'; import './guest.js';",
+  'lab/dist/guest.js': '',
+  'test/dist/any.test.js':
+    "import '@vbs/cli'; import '@vbs/lab'; import '@vbs/bench'; import '@vbs/core/internal/workflow/step.js'; import '@vbs/plugin-b';",
 };
 
 /** A workspace like this one, of empty files that only import. */
@@ -91,6 +96,7 @@ async function workspace(files: Readonly<Record<string, string>>): Promise<strin
       '.': './dist/index.js',
       './client': './dist/client.js',
       './posix': './dist/posix/index.js',
+      './exporter-support': './dist/exporter-support/index.js',
       './internal/*': './dist/*',
     };
     const dependencies = Object.fromEntries(declares.map((declared) => [declared, '1.0.0']));
@@ -142,6 +148,16 @@ const planted: readonly (readonly [rule: string, file: string, name: string])[] 
   ['core-by-its-exports', 'server/dist/index.js', '@vbs/core/internal/workflow/step.js'],
   ['core-by-its-exports', 'cli/dist/index.js', '@vbs/core/internal/workflow/step.js'],
   ['plugin-imports-core-and-clients', 'plugins/a/dist/index.js', '@vbs/server'],
+  ['core-imports-no-plugin', 'core/dist/errors.js', '@vbs/lab'],
+  ...[
+    'core/dist/errors.js',
+    ...['plugins/a', 'server', 'cli', 'conformance', 'demo', 'schemas'].map((folder) => `${folder}/dist/index.js`),
+  ].map((file): [string, string, string] => ['lab-is-for-tests-and-measurements', file, '@vbs/lab']),
+  ['lab-imports-core-alone', 'lab/dist/index.js', '@vbs/plugin-a'],
+  ['lab-imports-core-alone', 'lab/dist/index.js', '@vbs/conformance'],
+  ['nobody-imports-cli-or-bench', 'lab/dist/index.js', '@vbs/bench'],
+  ['core-by-its-exports', 'lab/dist/index.js', '@vbs/core/internal/workflow/step.js'],
+  ['no-import-of-tests', 'lab/dist/guest.js', '../../test/dist/any.test.js'],
   ['no-import-of-tests', 'bench/dist/index.js', '../../test/dist/any.test.js'],
   ['core-by-its-exports', 'plugins/a/dist/index.js', '@vbs/core/internal/workflow/step.js'],
   ['plugin-imports-core-and-clients', 'plugins/a/dist/index.js', '@vbs/plugin-b'],

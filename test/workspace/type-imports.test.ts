@@ -14,7 +14,7 @@ interface Report {
 
 /** Imports of types, which dependency-cruiser does not see: who may take them from where. */
 const imports: readonly (readonly [from: string, name: string, legal: boolean])[] = [
-  ...['conformance', 'demo', 'plugins/file', 'server', 'cli', 'bench'].flatMap((from): [string, string, boolean][] => [
+  ...['conformance', 'demo', 'plugins/file', 'server', 'cli', 'bench', 'lab'].flatMap((from): [string, string, boolean][] => [
     [from, '@vbs/core', true],
     [from, '@vbs/core/internal/errors.js', false],
     [from, '../../core/src/index.js', false],
@@ -36,6 +36,11 @@ const imports: readonly (readonly [from: string, name: string, legal: boolean])[
   ['bench', '@vbs/plugin-nbd', true],
   ['bench', '@vbs/conformance', true],
   ['bench', '@vbs/cli', false],
+  ['bench', '@vbs/lab', true],
+  ...['core', 'plugins/file', 'conformance', 'demo', 'server', 'cli'].map((from): [string, string, boolean] => [from, '@vbs/lab', false]),
+  ['server', '../../lab/src/index.js', false],
+  ['lab', '@vbs/plugin-file', false],
+  ['lab', '@vbs/conformance', false],
 ];
 
 const fileOf = (from: string, index: number): string => `${from}/src/planted-${index}.ts`;

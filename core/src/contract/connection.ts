@@ -19,6 +19,7 @@ export interface ConnectionMap {
     readonly serial: string;
     readonly chap?: ChapCredentials;
   };
+  /** `serial` is the volume's; AoE devices do not show it, initiators compare address and size. */
   aoe: { readonly shelf: number; readonly slot: number; readonly serial: string };
   /** `uri` as in the NBD URI specification: `nbd://127.0.0.1:10809/exp-…`. */
   nbd: { readonly uri: string };

@@ -9,7 +9,10 @@ interface Removal<P, O> {
   isThere(context: StepContext<P, O>): Promise<boolean>;
 }
 
-/** A step that takes something away for good: from its intent on the operation only goes forward, and it is done once nothing is listed. */
+/**
+ * A step that takes something away for good: from its intent on the operation only goes forward, and it is done once nothing is listed
+ * and `remove` has answered. A list shows a connection by its device, and the session behind that may outlive it.
+ */
 export function removalStep<P, O>({ name, destroys, remove, isThere }: Removal<P, O>): ChangeStep<P, O> {
   return {
     name,
@@ -21,5 +24,6 @@ export function removalStep<P, O>({ name, destroys, remove, isThere }: Removal<P
     },
     check: async (context) => ((await isThere(context)) ? 'absent' : { present: {} }),
     undo: 'irreversible',
+    repeatUnlessAnswered: true,
   };
 }

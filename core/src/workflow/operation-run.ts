@@ -17,8 +17,18 @@ type Output = Readonly<Record<string, unknown>>;
 /** What is to happen after a step was tried. */
 type Turn =
   | { readonly turn: 'next'; readonly output: Output }
-  | { readonly turn: 'back'; readonly error: VbsError /** The step itself left nothing behind. */; readonly skipOwn: boolean }
+  | {
+      readonly turn: 'back';
+      readonly error: VbsError;
+      /** The step itself left nothing behind. */
+      readonly skipOwn: boolean;
+      /** Its plugin has seen that nothing changed: where the check agrees, it needs no undo. */
+      readonly untouched?: boolean;
+    }
   | { readonly turn: 'stuck'; readonly error: VbsError; readonly reason: string };
+
+/** How often an undo is tried before the operation waits for its next turn. */
+const mostUndos = 2;
 
 /** What a step that went on leaves of the tries before. */
 const cleared = { error: null, reason: null, attempts: 0, nextTryAt: null } as const;
@@ -101,7 +111,7 @@ export class OperationRun {
   async #drive(resumed: boolean): Promise<void> {
     if (resumed) await this.#options.settleGuards(this.#record, this.#context('check').call);
     if (this.#record.direction === 'forward') await this.#forward(resumed);
-    else await this.#back(false);
+    else await this.#back(false, null);
   }
 
   async #forward(resumed: boolean): Promise<void> {
@@ -117,7 +127,7 @@ export class OperationRun {
       turn = await this.#do();
     }
     if (turn.turn === 'stuck') return this.#stuck(turn);
-    await this.#turnBack(turn.error, turn.skipOwn);
+    await this.#turnBack(turn);
   }
 
   /** Does the present step, whose intent is journalled; `again`: it may have acted before. */
@@ -143,7 +153,8 @@ export class OperationRun {
     const mayHaveDestroyed = this.#again && step.changes && step.destroys === true;
     if (!this.#mayGoBack || mayHaveDestroyed) return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
     const back = this.#cancel.signal.aborted ? this.#cancelError : error;
-    return { turn: 'back', error: back, skipOwn: !step.changes || step.undo === 'irreversible' || error.code === 'ALREADY_EXISTS' };
+    const skipOwn = !step.changes || step.undo === 'irreversible' || error.code === 'ALREADY_EXISTS';
+    return { turn: 'back', error: back, skipOwn, untouched: !this.#again };
   }
 
   /** Behind the point from which the operation goes forward, a look that nobody answered is made again later; before it, it goes back. */
@@ -156,8 +167,12 @@ export class OperationRun {
     this.#mustHold();
     const seen = await look(step, this.#context('check'));
     this.#leaveIfAsked();
-    if (seen.effect === 'present') return { turn: 'next', output: seen.value };
+    if (seen.effect === 'present') {
+      if (step.repeatUnlessAnswered !== true) return { turn: 'next', output: seen.value };
+      if (!this.#again) return this.#do(true);
+    }
     if (step.onFailure === 'note') return this.#note(step, error);
+    if (seen.effect === 'present') return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
     if (seen.effect === 'unclear') return { turn: 'stuck', error, reason: `${step.name}: ${error.message}; ${seen.why}` };
     if (step.undo === 'irreversible' || !this.#mayGoBack) return { turn: 'stuck', error, reason: `${step.name}: ${error.message}` };
     return { turn: 'back', error: this.#cancel.signal.aborted ? this.#cancelError : error, skipOwn: false };
@@ -187,25 +202,25 @@ export class OperationRun {
     this.#leaveIfAsked();
     const tooLate = answered && recovery !== 'forward' && recovery.notAfterAnswer === true;
     if (seen.effect === 'present' && tooLate) return { turn: 'back', error: interrupted, skipOwn: false };
-    if (seen.effect === 'present') return { turn: 'next', output: seen.value };
+    if (seen.effect === 'present' && step.repeatUnlessAnswered !== true) return { turn: 'next', output: seen.value };
     if (seen.effect === 'unclear' && step.onFailure !== 'note')
       return { turn: 'stuck', error: interrupted, reason: `${step.name}: ${seen.why}` };
     return forward ? this.#do(true) : { turn: 'back', error: interrupted, skipOwn: false };
   }
 
-  async #turnBack(error: VbsError, skipOwn: boolean): Promise<void> {
+  async #turnBack({ error, skipOwn, untouched = false }: Extract<Turn, { turn: 'back' }>): Promise<void> {
     const step = this.#record.step - (skipOwn ? 1 : 0);
     await this.#write({ ...cleared, direction: 'back', state: 'running', error: error.toJSON(), step }, this.#undoIntents(step));
-    await this.#back(true);
+    await this.#back(true, untouched ? step : null);
   }
 
   /** Undoes the present step and all below it; a step counts as undone only when its check says absent (safety A2). */
-  async #back(firstTry: boolean): Promise<void> {
+  async #back(firstTry: boolean, untouched: number | null): Promise<void> {
     if (!firstTry && this.#record.state === 'stuck') await this.#write({ state: 'running' }, []);
     while (this.#record.step >= 0) {
       const step = this.#step;
       if (step.changes) {
-        const stuck = await this.#undo(step);
+        const stuck = await this.#undo(step, this.#record.step === untouched);
         if (stuck !== null) return this.#stuck(stuck);
       }
       const below = this.#record.step - 1;
@@ -216,29 +231,33 @@ export class OperationRun {
     await this.#fail([]);
   }
 
-  async #undo(step: AnyChangeStep): Promise<Extract<Turn, { turn: 'stuck' }> | null> {
+  async #undo(step: AnyChangeStep, isUntouched: boolean): Promise<Extract<Turn, { turn: 'stuck' }> | null> {
     const first = this.#firstError;
     const { undo } = step;
     if (undo === 'irreversible') throw new TypeError(`${this.#workflow.kind} went back over ${step.name}, which is irreversible`);
     this.#mustHold();
     const before = await look(step, this.#context('check'));
     this.#leaveIfAsked();
-    if (before.effect === 'absent') return null;
+    if (before.effect === 'absent' && isUntouched) return null;
     if (before.effect === 'unclear') return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
-    this.#mustHold();
-    const tried = await this.#timed('undo', () => undo(this.#context()));
-    this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
-    this.#leaveIfAsked();
-    if (tried.outcome !== 'done') {
-      const { error } = tried;
-      await this.#write({}, [{ step: step.name, act: 'undo', outcome: tried.outcome, detail: error.toJSON() }]);
-      if (this.settled !== undefined) return { turn: 'stuck', error: first, reason: `undo of ${step.name}: the call has not ended` };
+    // A check sees an effect that is whole: what was made of one in part, or is left of it, goes only by an undo that was answered.
+    for (let tries = 1; ; tries++) {
+      this.#mustHold();
+      const tried = await this.#timed('undo', () => undo(this.#context()));
+      this.settled = tried.outcome === 'unknown' ? tried.settled : undefined;
+      this.#leaveIfAsked();
+      if (tried.outcome !== 'done') {
+        const { error } = tried;
+        await this.#write({}, [{ step: step.name, act: 'undo', outcome: tried.outcome, detail: error.toJSON() }]);
+        if (this.settled !== undefined) return { turn: 'stuck', error: first, reason: `undo of ${step.name}: the call has not ended` };
+      }
+      const after = await look(step, this.#context('check'));
+      this.#leaveIfAsked();
+      if (after.effect === 'absent' && tried.outcome !== 'unknown') return null;
+      if (after.effect === 'absent' && tries < mostUndos) continue;
+      const why = tried.outcome === 'done' ? 'its effect is still there' : tried.error.message;
+      return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${why}` };
     }
-    const after = await look(step, this.#context('check'));
-    this.#leaveIfAsked();
-    if (after.effect === 'absent') return null;
-    const why = tried.outcome === 'done' ? 'its effect is still there' : tried.error.message;
-    return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${why}` };
   }
 
   async #stuck({ error, reason }: Extract<Turn, { turn: 'stuck' }>): Promise<void> {

@@ -35,6 +35,11 @@ export interface ChangeStep<P, O> extends StepBase<P, O> {
   check(context: StepContext<P, O>): Promise<Check<O>>;
   /** Bytes go with it, perhaps bit by bit: an effect that is absent does not tell that nothing was touched. */
   readonly destroys?: true;
+  /**
+   * What the outside lists may be gone before all of the effect is: after an outcome that nobody knows the step is repeated also where
+   * its check says that it is done.
+   */
+  readonly repeatUnlessAnswered?: true;
   /** Takes the effect back, or `irreversible`: once it may have acted, the operation only goes forward. */
   readonly undo: 'irreversible' | ((context: StepContext<P, O>) => Promise<void>);
 }

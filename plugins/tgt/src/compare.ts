@@ -1,5 +1,6 @@
 import { VbsError } from '@vbs/core';
-import { dataLun, type Names } from './names.js';
+import type { IscsiNames } from '@vbs/core/exporter-support';
+import { dataLun } from './names.js';
 import type { TgtLun, TgtTarget } from './parse-targets.js';
 import type { WantedExport } from './requests.js';
 
@@ -81,7 +82,7 @@ export function showsSize({ megabytes }: TgtLun, sizeBytes: number): boolean {
  * Whoever else serves the same bytes: tgtd takes one path for any number of LUNs (trap 7). Other exports of the same volume are not meant.
  * @throws FAILED_PRECONDITION
  */
-export function refuseSharedPath(targets: readonly TgtTarget[], { iqn, path, serial, exportId }: WantedExport, names: Names): void {
+export function refuseSharedPath(targets: readonly TgtTarget[], { iqn, path, serial, exportId }: WantedExport, names: IscsiNames): void {
   const others = targets.filter(
     (target) =>
       target.iqn !== iqn &&

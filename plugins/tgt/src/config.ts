@@ -1,4 +1,5 @@
 import type { Schema } from '@vbs/core';
+import { iscsiSchemas } from '@vbs/core/exporter-support';
 
 /** The configuration of a tgt exporter, `config.schema.json` as a type. */
 export interface TgtConfig {
@@ -31,8 +32,6 @@ export const tgtDefaults = {
 /** The socket of a tgtd that was started without TGT_IPC_SOCKET; the control port is appended to it. */
 export const usualSocket = '/var/run/tgtd/socket';
 
-const tid = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const;
-
 /** The same as the published `config.schema.json`: Node.js 20 imports JSON only as an experiment. */
 export const tgtConfigSchema: Schema<TgtConfig> = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -49,8 +48,7 @@ export const tgtConfigSchema: Schema<TgtConfig> = {
       description: 'own: VBS starts a tgtd of its own, which outlives it and is found again. external: the operator runs tgtd.',
     },
     portal: {
-      type: 'string',
-      pattern: '^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$',
+      ...iscsiSchemas.portal,
       description: 'host:port that initiators connect to, an IPv6 address in brackets. An own tgtd listens there: give an address then.',
     },
     control: {
@@ -73,9 +71,7 @@ export const tgtConfigSchema: Schema<TgtConfig> = {
         "A folder on the machine of tgtd for its socket and for notes about revoked exports; unless told, one of this instance in the store's state directory.",
     },
     iqnPrefix: {
-      type: 'string',
-      pattern: '^iqn\\.[0-9]{4}-(0[1-9]|1[0-2])\\.[a-z0-9][a-z0-9.-]*(:[a-z0-9][a-z0-9.:-]*)?$',
-      maxLength: 180,
+      ...iscsiSchemas.iqnPrefix,
       default: tgtDefaults.iqnPrefix,
       description: "What the names of targets begin with; the store's and the export's id follow.",
     },
@@ -101,10 +97,7 @@ export const tgtConfigSchema: Schema<TgtConfig> = {
       description: 'Threads of an own tgtd for each export.',
     },
     tids: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['first', 'last'],
-      properties: { first: tid, last: tid },
+      ...iscsiSchemas.targetIds,
       description:
         "The target ids that VBS may use. Unless told: 4096 that follow from the store's id and the instance's name, so that no two servers give disks the same WWID.",
     },

@@ -1,5 +1,4 @@
-import { type Call, isVbsError, VbsError } from '@vbs/core';
-import { unless } from './map-error.js';
+import { type Call, isVbsError, unlessCode, VbsError } from '@vbs/core';
 import type { TgtTarget } from './parse-targets.js';
 import type { Tools } from './tools.js';
 
@@ -14,7 +13,7 @@ export async function deleteExport(call: Call, tools: Tools, exportId: string): 
   if (target !== undefined) {
     refuseSessions(exportId, target);
     try {
-      await unless('NOT_FOUND', tgtadm.deleteTarget(call, exportId, target.tid));
+      await unlessCode('NOT_FOUND', tgtadm.deleteTarget(call, exportId, target.tid));
     } catch (error) {
       // Somebody connected since the look.
       const now = isVbsError(error) && error.code === 'FAILED_PRECONDITION' ? await find(call, tools, exportId) : undefined;
@@ -23,7 +22,7 @@ export async function deleteExport(call: Call, tools: Tools, exportId: string): 
     }
   }
   if (settings.chap || (target?.accounts.includes(exportId) ?? false))
-    await unless('NOT_FOUND', tgtadm.deleteAccount(call, exportId, exportId));
+    await unlessCode('NOT_FOUND', tgtadm.deleteAccount(call, exportId, exportId));
   await marks.remove(call, exportId);
 }
 

@@ -1,7 +1,7 @@
 import { type BackendVolume, type Call, VbsError } from '@vbs/core';
+import { inspectVolume } from '@vbs/core/exporter-support';
 import { isRevoked, lunOf, revoked, showsSize } from './compare.js';
 import { drain } from './drain.js';
-import { inspectVolume } from './inspect-volume.js';
 import type { TgtLun, TgtTarget } from './parse-targets.js';
 import type { Tools } from './tools.js';
 
@@ -16,7 +16,7 @@ const repairLimitMs = 3_000;
  */
 export async function extendExport(call: Call, tools: Tools, exportId: string, volume: BackendVolume<'block' | 'file'>): Promise<number> {
   const { tgtadm } = tools;
-  const [target, sizeBytes] = await Promise.all([find(call, tools, exportId), inspectVolume(call, tools, volume.locator)]);
+  const [target, sizeBytes] = await Promise.all([find(call, tools, exportId), inspectVolume(call, tools, volume.locator, 'tgtd')]);
   const lun = target === undefined ? undefined : lunOf(target);
   if (target === undefined || lun === undefined) throw new VbsError('NOT_FOUND', `There is no export ${exportId}.`, { resource: exportId });
   const refuse = (message: string): VbsError =>

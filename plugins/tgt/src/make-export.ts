@@ -1,8 +1,8 @@
-import { type Call, errorTable, isVbsError, VbsError } from '@vbs/core';
+import { type Call, errorTable, isVbsError, unlessCode, VbsError } from '@vbs/core';
+import { inspectVolume } from '@vbs/core/exporter-support';
 import { isRevoked, isWhole, lunOf, type Missing, missingOf, refuseSharedPath, revoked, showsSize } from './compare.js';
 import type { Look } from './daemon.js';
-import { inspectVolume } from './inspect-volume.js';
-import { isInvalidRequest, unless } from './map-error.js';
+import { isInvalidRequest } from './map-error.js';
 import type { TgtTarget } from './parse-targets.js';
 import type { WantedExport } from './requests.js';
 import type { Tools } from './tools.js';
@@ -16,7 +16,7 @@ export async function makeExport(call: Call, tools: Tools, wanted: WantedExport,
   const known = seen?.targets.find(({ iqn }) => iqn === wanted.iqn);
   if (known !== undefined && isComplete(missingOf(known, wanted))) return;
   const [sizeBytes, isShut] = await Promise.all([
-    inspectVolume(call, tools, wanted.request.volume.locator),
+    inspectVolume(call, tools, wanted.request.volume.locator, 'tgtd'),
     tools.marks.has(call, wanted.exportId),
   ]);
   if (isShut) throw revoked(wanted.exportId);
@@ -45,12 +45,12 @@ async function createTarget(call: Call, tools: Tools, wanted: WantedExport): Pro
   const { tgtadm, daemon } = tools;
   const { exportId, tid, iqn } = wanted;
   const create = async (): Promise<boolean> =>
-    (await unless(
+    (await unlessCode(
       'ALREADY_EXISTS',
       tgtadm.createTarget(call, exportId, tid, iqn).then(() => true),
     )) ?? false;
   // An own tgtd that does not run is started by the look.
-  if ((await unless('UNAVAILABLE', create())) === true) return undefined;
+  if ((await unlessCode('UNAVAILABLE', create())) === true) return undefined;
   const { targets } = await daemon.look(call);
   const found = targets.find((target) => target.iqn === iqn);
   if (found !== undefined) return found;
@@ -71,7 +71,7 @@ async function clearLeftover(call: Call, { tgtadm, names }: Tools, { exportId, t
   }
   call.log.warn({ tid, iqn: holder.iqn }, 'a target whose making was broken off is removed');
   await tgtadm.deleteTarget(call, exportId, tid);
-  await unless('NOT_FOUND', tgtadm.deleteAccount(call, exportId, left));
+  await unlessCode('NOT_FOUND', tgtadm.deleteAccount(call, exportId, left));
 }
 
 async function complete(call: Call, tools: Tools, wanted: WantedExport, target: TgtTarget, sizeBytes: number): Promise<void> {
@@ -84,10 +84,10 @@ async function complete(call: Call, tools: Tools, wanted: WantedExport, target: 
   }
   const isBare = missing.account || missing.lun || missing.identity;
   // Nobody may come in while a part is missing.
-  for (const who of isBare ? target.acl : missing.tooMany) await unless('NOT_FOUND', tgtadm.expel(call, exportId, tid, who));
+  for (const who of isBare ? target.acl : missing.tooMany) await unlessCode('NOT_FOUND', tgtadm.expel(call, exportId, tid, who));
   if (missing.account && chap !== undefined) {
     if (
-      (await unless(
+      (await unlessCode(
         'ALREADY_EXISTS',
         tgtadm.createAccount(call, exportId, exportId, chap.password).then(() => true),
       )) === undefined
@@ -96,13 +96,13 @@ async function complete(call: Call, tools: Tools, wanted: WantedExport, target: 
       await tgtadm.deleteAccount(call, exportId, exportId);
       await tgtadm.createAccount(call, exportId, exportId, chap.password);
     }
-    await unless('ALREADY_EXISTS', tgtadm.bindAccount(call, exportId, tid, exportId));
+    await unlessCode('ALREADY_EXISTS', tgtadm.bindAccount(call, exportId, tid, exportId));
   }
   if (missing.lun) await createLun(call, tools, wanted);
   if (missing.identity) await tgtadm.identifyLun(call, exportId, tid, serial, readOnly);
   if (missing.online) await tgtadm.setLunOnline(call, exportId, tid, true);
   if (isBare) await verify(call, tools, wanted, sizeBytes);
-  for (const who of isBare ? wanted.admitted : missing.admitted) await unless('ALREADY_EXISTS', tgtadm.admit(call, exportId, tid, who));
+  for (const who of isBare ? wanted.admitted : missing.admitted) await unlessCode('ALREADY_EXISTS', tgtadm.admit(call, exportId, tid, who));
   call.log.debug({ exportId, tid, flags: settings.flags, path }, 'an export was made');
 }
 
@@ -140,7 +140,7 @@ async function unmade(call: Call, { tgtadm }: Tools, { exportId, tid }: WantedEx
   if (!isVbsError(error) || errorTable[error.code].outcome === 'unknown') return error;
   try {
     await tgtadm.deleteTarget(call, exportId, tid);
-    await unless('NOT_FOUND', tgtadm.deleteAccount(call, exportId, exportId));
+    await unlessCode('NOT_FOUND', tgtadm.deleteAccount(call, exportId, exportId));
     return error;
   } catch (cause) {
     const message = `${error.message} What was made of the export before could not be taken back: ${cause instanceof Error ? cause.message : String(cause)}`;

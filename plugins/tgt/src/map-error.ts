@@ -42,13 +42,3 @@ export function isInvalidRequest(error: VbsError): boolean {
   const { stderr } = error.context;
   return error.code === 'INTERNAL' && typeof stderr === 'string' && /tgtadm: invalid request/.test(stderr);
 }
-
-/** What an act answers; undefined where it ended with this code. */
-export async function unless<T>(code: ErrorCode, act: Promise<T>): Promise<T | undefined> {
-  try {
-    return await act;
-  } catch (error) {
-    if (isVbsError(error) && error.code === code) return undefined;
-    throw error;
-  }
-}

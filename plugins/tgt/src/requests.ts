@@ -1,5 +1,5 @@
 import { type ExportRequest, VbsError } from '@vbs/core';
-import { requireExportId } from './names.js';
+import { requireExportId } from '@vbs/core/exporter-support';
 import type { TgtSettings } from './settings.js';
 import { isInitiatorName } from './tgtadm.js';
 

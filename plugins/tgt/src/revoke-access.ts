@@ -1,7 +1,6 @@
-import { type Call, VbsError } from '@vbs/core';
+import { type Call, unlessCode, VbsError } from '@vbs/core';
 import { isRevoked, lunOf, revokedState } from './compare.js';
 import { drain } from './drain.js';
-import { unless } from './map-error.js';
 import type { TgtTarget } from './parse-targets.js';
 import type { Tools } from './tools.js';
 
@@ -23,8 +22,8 @@ export async function revokeAccess(call: Call, tools: Tools, exportId: string): 
   const { tid } = target;
   await marks.set(call, exportId);
   if (!isRevoked(target)) await tgtadm.setTargetState(call, exportId, tid, revokedState);
-  for (const who of target.acl) await unless('NOT_FOUND', tgtadm.expel(call, exportId, tid, who));
-  for (const user of target.accounts) await unless('NOT_FOUND', tgtadm.deleteAccount(call, exportId, user));
+  for (const who of target.acl) await unlessCode('NOT_FOUND', tgtadm.expel(call, exportId, tid, who));
+  for (const user of target.accounts) await unlessCode('NOT_FOUND', tgtadm.deleteAccount(call, exportId, user));
   const lun = lunOf(target);
   if (lun?.online === true) await tgtadm.setLunOnline(call, exportId, tid, false);
   if (lun !== undefined && target.sessions.length > 0) await drain(call, tgtadm, { exportId, tid }, drainLimitMs);
@@ -32,7 +31,7 @@ export async function revokeAccess(call: Call, tools: Tools, exportId: string): 
     const now = await find(call, tools, exportId);
     if (now === undefined || now.sessions.length === 0) return;
     for (const { sid, connections } of now.sessions) {
-      for (const cid of connections) await unless('NOT_FOUND', tgtadm.dropConnection(call, exportId, tid, sid, cid));
+      for (const cid of connections) await unlessCode('NOT_FOUND', tgtadm.dropConnection(call, exportId, tid, sid, cid));
     }
   }
   throw new VbsError(

@@ -1,6 +1,5 @@
-import type { Call, CommandRunner, Machine } from '@vbs/core';
+import { type Call, type CommandRunner, type Machine, unlessCode } from '@vbs/core';
 import type { commands as patterns } from './commands.js';
-import { unless } from './map-error.js';
 
 /** Notes on tgtd's machine about exports whose access was revoked: tgtd forgets all, and they must stay shut after its restart too. */
 export class RevokedMarks {
@@ -13,7 +12,7 @@ export class RevokedMarks {
   ) {}
 
   async has(call: Call, exportId: string): Promise<boolean> {
-    return (await unless('NOT_FOUND', this.machine.readFile(call, this.#path(exportId)))) !== undefined;
+    return (await unlessCode('NOT_FOUND', this.machine.readFile(call, this.#path(exportId)))) !== undefined;
   }
 
   /** Durable when it ends. */

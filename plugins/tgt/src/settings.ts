@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
 import { type Instance, VbsError } from '@vbs/core';
+import { defaultTargetIds, type TargetIds } from '@vbs/core/exporter-support';
 import type { commands } from './commands.js';
 import { type TgtConfig, tgtDefaults, usualSocket } from './config.js';
 import type { DaemonSettings } from './daemon.js';
-import { defaultTids, instanceDigest } from './names.js';
+import { instanceDigest } from './names.js';
 import { isLoopback, parsePortal } from './portal.js';
 
 /** The configuration of an instance, completed. */
@@ -14,7 +15,7 @@ export interface TgtSettings extends DaemonSettings {
   readonly chap: boolean;
   /** As tgtd takes and tells them. */
   readonly flags: string;
-  readonly tids: { readonly first: number; readonly last: number };
+  readonly tids: TargetIds;
 }
 
 /** The kernel's limit for the path of a Unix socket, without the closing NUL. */
@@ -44,7 +45,7 @@ export function settingsOf(
       `leads to ${path}: it must have at most ${longestSocketPath} bytes and neither ',' nor '='. Set "socket" to a shorter path.`,
     );
   }
-  const tids = config.tids ?? defaultTids(instance.store.id, instance.name);
+  const tids = config.tids ?? defaultTargetIds(instance.store.id, instance.name);
   if (tids.last < tids.first) throw invalid('tids', `must have "first" not above "last"; it has ${tids.first} and ${tids.last}.`);
   const flags = [...(writeCache === 'off' ? ['sync'] : []), ...(direct ? ['direct'] : [])].join(':');
   return { ...config, wanted, directory, socket, flags, tids };

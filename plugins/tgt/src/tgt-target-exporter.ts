@@ -7,13 +7,12 @@ import {
   type Instance,
   isVbsError,
   type Lifecycle,
-  OneAtATime,
   type TargetExport,
   type TargetExporter,
   type TargetExporterTraits,
   toVbsError,
-  VbsError,
 } from '@vbs/core';
+import { ExportTurns, ensureEach, IscsiNames, requireExportId } from '@vbs/core/exporter-support';
 import type { commands } from './commands.js';
 import { isWhole, lunOf } from './compare.js';
 import type { TgtConfig } from './config.js';
@@ -21,7 +20,7 @@ import { Daemon, type Look } from './daemon.js';
 import { deleteExport } from './delete-export.js';
 import { extendExport } from './extend-export.js';
 import { makeExport } from './make-export.js';
-import { dataLun, Names, requireExportId } from './names.js';
+import { dataLun } from './names.js';
 import type { TgtTarget } from './parse-targets.js';
 import { wantedExport } from './requests.js';
 import { revokeAccess } from './revoke-access.js';
@@ -36,20 +35,18 @@ type Kind = 'block' | 'file';
 type Contract = TargetExporter<Capability, 'iscsi', Kind> & TargetExporterTraits & Lifecycle<Capability>;
 type TgtInstance = Instance<TgtConfig, 'any', typeof commands>;
 
-/** How many exports are made again at once: tgtd does one thing at a time, and other calls want commands too. */
-const ensuredAtOnce = 4;
-
 /** Exports block devices and files over iSCSI by tgtd: one target for each export, with one LUN. */
 export class TgtTargetExporter implements Contract {
   readonly reach: 'loopback' | 'network';
   readonly addresses: AddressRange;
   readonly capabilities: ReadonlySet<Capability>;
   readonly #tools: Tools;
-  readonly #turns = new OneAtATime();
+  readonly #turns: ExportTurns;
 
   private constructor(tools: Tools, reach: 'loopback' | 'network') {
     const { settings, machine } = tools;
     this.#tools = tools;
+    this.#turns = new ExportTurns((call) => tools.tgtadm.hasChanged(call));
     this.reach = reach;
     this.addresses = { space: `tgt:${machine.name}:${settings.socket}.${settings.control}`, ...settings.tids };
     this.capabilities = new Set(
@@ -67,7 +64,7 @@ export class TgtTargetExporter implements Contract {
     const tgtadm = new Tgtadm(instance.commands, settings);
     const marks = new RevokedMarks(settings.directory, instance.commands, machine);
     const daemon = new Daemon(settings, { name, machine, commands: instance.commands }, tgtadm, marks);
-    const names = new Names(settings.iqnPrefix, instance.store.id);
+    const names = new IscsiNames(settings.iqnPrefix, instance.store.id);
     const tools = { settings, names, tgtadm, daemon, marks, commands: instance.commands, machine };
     return new TgtTargetExporter(tools, await reachSeen(call, settings, daemon));
   }
@@ -79,13 +76,13 @@ export class TgtTargetExporter implements Contract {
   async createExport(call: Call, request: ExportRequest<Kind>): Promise<ConnectionInfo<'iscsi'>> {
     const { settings, names } = this.#tools;
     const wanted = wantedExport(request, settings, names.iqn(request.exportId));
-    await this.#alone(call, request.exportId, () => makeExport(call, this.#tools, wanted));
+    await this.#turns.run(call, request.exportId, () => makeExport(call, this.#tools, wanted));
     return this.#connection(wanted.iqn, wanted.serial);
   }
 
   async deleteExport(call: Call, { exportId }: { readonly exportId: string }): Promise<void> {
     requireExportId(exportId);
-    await this.#alone(call, exportId, () => deleteExport(call, this.#tools, exportId));
+    await this.#turns.run(call, exportId, () => deleteExport(call, this.#tools, exportId));
   }
 
   async listExports(call: Call): Promise<readonly TargetExport<'iscsi'>[]> {
@@ -96,25 +93,12 @@ export class TgtTargetExporter implements Contract {
   /** Tries every one; the error names all that could not be made, with the code of the first. Starts an own tgtd that does not run. */
   async ensureExports(call: Call, { exports }: { readonly exports: readonly ExportRequest<Kind>[] }): Promise<void> {
     const look = await this.#tools.daemon.look(call);
-    const failures: { readonly exportId: string; readonly error: VbsError }[] = [];
-    const rest = [...exports];
-    const work = async (): Promise<void> => {
-      for (let request = rest.shift(); request !== undefined; request = rest.shift()) {
-        const { exportId } = request;
-        await this.#ensure(call, request, look).catch((error: unknown) => failures.push({ exportId, error: toVbsError(error) }));
-      }
-    };
-    await Promise.all(Array.from({ length: ensuredAtOnce }, work));
-    const [first] = failures;
-    if (first === undefined) return;
-    const told = failures.map(({ exportId, error }) => ({ exportId, message: error.message }));
-    const message = `not made again: ${told.map((one) => `${one.exportId} (${one.message})`).join('; ')}`;
-    throw new VbsError(first.error.code, message, { resource: first.exportId, context: { failures: told }, cause: first.error });
+    await ensureEach(exports, (request) => this.#ensure(call, request, look));
   }
 
   async revokeAccess(call: Call, { exportId }: { readonly exportId: string }): Promise<void> {
     requireExportId(exportId);
-    await this.#alone(call, exportId, () => revokeAccess(call, this.#tools, exportId));
+    await this.#turns.run(call, exportId, () => revokeAccess(call, this.#tools, exportId));
   }
 
   async extendExport(
@@ -122,7 +106,7 @@ export class TgtTargetExporter implements Contract {
     { exportId, volume }: { readonly exportId: string; readonly volume: BackendVolume<Kind> },
   ): Promise<{ readonly sizeBytes: number }> {
     requireExportId(exportId);
-    return { sizeBytes: await this.#alone(call, exportId, () => extendExport(call, this.#tools, exportId, volume)) };
+    return { sizeBytes: await this.#turns.run(call, exportId, () => extendExport(call, this.#tools, exportId, volume)) };
   }
 
   async check(call: Call): Promise<readonly string[]> {
@@ -137,26 +121,7 @@ export class TgtTargetExporter implements Contract {
   async #ensure(call: Call, request: ExportRequest<Kind>, look: Look): Promise<void> {
     const { settings, names } = this.#tools;
     const wanted = wantedExport(request, settings, names.iqn(request.exportId));
-    await this.#alone(call, request.exportId, () => makeExport(call, this.#tools, wanted, look));
-  }
-
-  /**
-   * One change of an export at a time. A call that was cancelled between two commands has not left everything as it was (safety A1),
-   * though the command that it met had not begun.
-   */
-  #alone<T>(call: Call, exportId: string, act: () => Promise<T>): Promise<T> {
-    return this.#turns.run(exportId, async () => {
-      try {
-        return await act();
-      } catch (error) {
-        if (!isVbsError(error) || error.code !== 'ABORTED' || !this.#tools.tgtadm.hasChanged(call)) throw error;
-        throw new VbsError('DEADLINE_EXCEEDED', `${exportId} was changed in part: ${error.message}`, {
-          resource: exportId,
-          context: error.context,
-          cause: error,
-        });
-      }
-    });
+    await this.#turns.run(call, request.exportId, () => makeExport(call, this.#tools, wanted, look));
   }
 
   #listed(target: TgtTarget): TargetExport<'iscsi'> | undefined {

@@ -1,7 +1,7 @@
 import type { CommandRunner, Machine } from '@vbs/core';
+import type { IscsiNames } from '@vbs/core/exporter-support';
 import type { commands } from './commands.js';
 import type { Daemon } from './daemon.js';
-import type { Names } from './names.js';
 import type { RevokedMarks } from './revoked-marks.js';
 import type { TgtSettings } from './settings.js';
 import type { Tgtadm } from './tgtadm.js';
@@ -9,7 +9,7 @@ import type { Tgtadm } from './tgtadm.js';
 /** What the acts of one exporter share. */
 export interface Tools {
   readonly settings: TgtSettings;
-  readonly names: Names;
+  readonly names: IscsiNames;
   readonly tgtadm: Tgtadm;
   readonly daemon: Daemon;
   readonly marks: RevokedMarks;

@@ -27,12 +27,12 @@ export const facts = {
     'connection.file': { example: '/etc/vbs/database-url' },
   },
   'schemas/configuration.schema.json#volumeServer': {
-    machine: { default: '`local`', example: 'local' },
+    machine: { default: '`local`', example: { ssh: { host: 'vs1' } } },
     backends: { default: 'none', example: { files: { plugin: 'file', directory: '/srv/vbs' } } },
     exporters: { default: 'none', example: { nbd: { plugin: 'nbd', port: 10809 } } },
   },
   'schemas/configuration.schema.json#vmmNode': {
-    machine: { default: '`local`', example: 'local' },
+    machine: { default: '`local`', example: { ssh: { host: 'node1' } } },
     hostnames: { default: 'none', example: ['node1.example.org'] },
     initiators: { default: 'none', example: { iscsi: { plugin: 'iscsi' } } },
     hypervisor: { description: "What runs the node's virtual machines.", example: { plugin: 'sandbox', vms: { vm1: {} } } },
@@ -81,7 +81,7 @@ export const facts = {
   'plugins/lvm-iet/backend.schema.json': {
     volumeGroup: { example: 'vg0' },
     thinPool: { default: 'none: thick volumes', example: 'pool' },
-    physicalVolumes: { default: 'as lvm.conf says', example: ['/dev/sdb'] },
+    physicalVolumes: { default: 'as lvm.conf says', example: ['/dev/disk/by-id/wwn-0x5000c500a1b2c3d4'] },
   },
   'plugins/lvm-iet/exporter.schema.json': {
     portal: { example: '10.0.0.5:3260' },

@@ -46,7 +46,7 @@ function bytesOf(path: string) {
 }
 
 initiatorConformance(test, aoePlugin, {
-  label: 'aoe on stand-ins',
+  label: 'aoe on stand-in tools',
   config: async (directory, surroundings) => {
     const segment = new AoeSegment();
     const node = await AoeNode.make({ root: join(directory, 'root'), segment, interfaces: [{ name: 'eth1', mac: '02:00:00:00:00:0a' }] });

@@ -54,7 +54,7 @@ async function deviceOf(node: Node, path: string): Promise<NodeDevice> {
 }
 
 initiatorConformance(test, iscsiPlugin, {
-  label: 'iscsi on a stand-in iscsiadm',
+  label: 'iscsi on stand-in tools',
   config: () => ({}),
   machine: (surroundings) => nodeOf(surroundings).machine,
   makeTarget: async (surroundings, options) => {

@@ -18,7 +18,7 @@ for (const kind of ['block', 'file'] as const) {
   const byIqn = new Map<string, IetWorld>();
 
   targetExporterConformance(test, ietPlugin, {
-    label: `IET, ${kind}, on a stand-in`,
+    label: `lvm-iet, ${kind} on stand-in tools`,
     config: (directory) => {
       worldOf(directory);
       return { portal, iqnPrefix: `iqn.2009-11.edu.iu.vbs:${prefixOf(directory, byIqn, worldOf(directory))}` };

@@ -35,8 +35,7 @@ const commandsOf = test.macro<[FixtureOptions, Readonly<Record<string, readonly 
 
 const common = {
   'createVolume again': ['lvm'],
-  createSnapshot: ['lvm', 'lvcreate'],
-  'createVolume toBeFilled': ['lvm', 'lvcreate'],
+  createSnapshot: ['lvm', 'lvcreate', 'lvchange'],
   listVolumes: ['lvm'],
   listSnapshots: ['lvm'],
   getCapacity: ['lvm'],
@@ -54,6 +53,7 @@ test(
   {
     ...common,
     createVolume: ['lvm', 'lvcreate', 'dd', 'dd', 'lvchange'],
+    'createVolume toBeFilled': ['lvm', 'lvcreate'],
     extendVolume: ['lvm', 'lvextend', 'dd', 'lvchange'],
     populateVolume: ['lvm', 'dd', 'dd', 'dd', 'lvchange'],
   },
@@ -65,10 +65,11 @@ test(
   { thin: true },
   {
     ...common,
-    createVolume: ['lvm', 'lvcreate'],
+    createVolume: ['lvm', 'lvcreate', 'lvchange'],
+    'createVolume toBeFilled': ['lvm', 'lvcreate', 'lvchange'],
     extendVolume: ['lvm', 'lvextend'],
     populateVolume: ['lvm', 'lvchange', 'dd', 'dd', 'dd', 'lvchange'],
-    cloneVolume: ['lvm', 'lvcreate'],
+    cloneVolume: ['lvm', 'lvcreate', 'lvchange'],
   },
 );
 

@@ -40,8 +40,8 @@ const io = {
 };
 
 for (const thin of [false, true]) {
-  volumeBackendConformance(test, lvmPlugin, {
-    label: `${thin ? 'thin' : 'thick'} LVM, stand-in tools`,
+  volumeBackendConformance(test.serial, lvmPlugin, {
+    label: `lvm-iet, ${thin ? 'thin' : 'thick'} on stand-in tools`,
     config: (directory, { atEnd }) => {
       const group = `vg${++groups}`;
       const options = { root: directory, group, extentBytes: 64 * KiB, extents: 600 };

@@ -135,11 +135,12 @@ const cloning: Prepare = async (fixture, backend) => {
   };
 };
 
+// One after the other: side by side they wait for each other's bytes for longer than their calls may take.
 for (const fault of toolFaults) {
   for (const [name, prepare] of Object.entries(acts)) {
     for (const thin of [false, true]) {
       const kind = thin ? 'thin' : 'thick';
-      test(
+      test.serial(
         `${name} › ${kind}, a command ${fault}: a repeat makes it right, and nothing leaks (stand-in LVM)`,
         everyCommand,
         fault,
@@ -148,12 +149,12 @@ for (const fault of toolFaults) {
       );
     }
   }
-  test(`cloneVolume › a command ${fault}: a repeat makes it right, and nothing leaks (stand-in LVM)`, everyCommand, fault, cloning, {
+  test.serial(`cloneVolume › a command ${fault}: a repeat makes it right, and nothing leaks (stand-in LVM)`, everyCommand, fault, cloning, {
     thin: true,
   });
   for (const wipe of ['zero', 'discard'] as const) {
     const title = `deleteVolume › with wipe ${wipe}, a command ${fault}: a repeat takes it away (stand-in LVM)`;
-    test(title, everyCommand, fault, acts.deleteVolume as Prepare, { thin: false, wipe });
+    test.serial(title, everyCommand, fault, acts.deleteVolume as Prepare, { thin: false, wipe });
   }
 }
 
@@ -172,7 +173,7 @@ const marking = test.macro<[ToolFault]>(async (t, fault) => {
   }
 });
 for (const fault of toolFaults)
-  test(`markEpoch › a command ${fault}: the mark is never lowered, and a repeat raises it (stand-in LVM)`, marking, fault);
+  test.serial(`markEpoch › a command ${fault}: the mark is never lowered, and a repeat raises it (stand-in LVM)`, marking, fault);
 
 async function filledVolume({ write }: LvmFixture, backend: Backend): Promise<string> {
   const id = newVolumeId();

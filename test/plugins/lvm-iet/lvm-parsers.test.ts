@@ -94,14 +94,28 @@ const mapped = test.macro((t, stderr: string, code: string) => {
 for (const [stderr, code] of [
   ['  Volume group "vgnone" not found\n  Cannot process volume group vgnone\n', 'UNAVAILABLE'],
   ['  Failed to find logical volume "vg0/none"\n', 'NOT_FOUND'],
+  ['  Logical volume none not found in volume group vg0.\n', 'NOT_FOUND'],
   ['  Snapshot origin LV none not found in Volume group vg0.\n', 'NOT_FOUND'],
   ['  Logical Volume "v1" already exists in volume group "vg0"\n', 'ALREADY_EXISTS'],
   ['  Volume group "vg0" has insufficient free space (253 extents): 23842 required.\n', 'RESOURCE_EXHAUSTED'],
   ['  Insufficient free space: 23839 extents needed, but only 252 available\n', 'RESOURCE_EXHAUSTED'],
   ['  Logical volume vg0/v1 in use.\n', 'FAILED_PRECONDITION'],
+  ['  WARNING: Thin pool vg0/pool is out of data space.\n  Logical volume vg0/v1 in use.\n', 'FAILED_PRECONDITION'],
+  [
+    '  WARNING: Thin pool vg0/pool is out of data space.\n  Cannot create new thin volume, free space in thin pool vg0/pool reached threshold.\n',
+    'RESOURCE_EXHAUSTED',
+  ],
+  [
+    '  WARNING: VG vg0 is missing PV KrT0xq-tyH6 (last written to /dev/vdb).\n  Cannot change VG vg0 while PVs are missing.\n  See vgreduce --removemissing and vgextend --restoremissing.\n  Cannot process volume group vg0\n',
+    'UNAVAILABLE',
+  ],
   ['  Snapshot origin volumes can be resized only while inactive: try lvchange -an.\n', 'FAILED_PRECONDITION'],
   ["  Can't create snapshot without using device-mapper kernel driver.\n", 'FAILED_PRECONDITION'],
   ["dd: failed to open '/dev/vg0/v1': No such file or directory\n", 'UNAVAILABLE'],
+  [
+    '  device-mapper: create ioctl on vg0-snap-cow LVM-x-cow failed: Device or resource busy\n  Failed to suspend logical volume vg0/vol.\n  Aborting. Manual intervention required.\n',
+    'INTERNAL',
+  ],
   ['  A text that nobody knows\n', 'INTERNAL'],
 ] as const) {
   test(`mapLvmError › ${JSON.stringify(stderr.trim())} is ${code}`, mapped, stderr, code);

@@ -46,6 +46,7 @@ export class StandInMachine implements Machine {
   readonly #running = new Map<string, { readonly pid: number; readonly daemon: Daemon }>();
   #nextPid = 1001;
   #free = slots;
+  #mostAtOnce = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(options: StandInOptions) {
@@ -53,6 +54,11 @@ export class StandInMachine implements Machine {
     this.#options = options;
     this.faults = options.faults ?? new FaultPlan();
     this.#local = createLocalMachine({ name: this.name, stateDirectory: options.stateDirectory, log: silent });
+  }
+
+  /** The most commands that ran at once; long-running ones are not counted. */
+  get mostAtOnce(): number {
+    return this.#mostAtOnce;
   }
 
   /** Where a path of the machine lies here. */
@@ -178,6 +184,7 @@ export class StandInMachine implements Machine {
   async #inSlot<T>(act: () => Promise<T>): Promise<T> {
     while (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#free -= 1;
+    this.#mostAtOnce = Math.max(this.#mostAtOnce, slots - this.#free);
     try {
       return await act();
     } finally {

@@ -7,7 +7,7 @@ import { NodeDatabase } from './node-database.js';
 import { blockdev, cat, find, readlink, rm, tee } from './small-tools.js';
 import { StandInTarget } from './targets.js';
 
-export { StandInTarget, type TargetLun } from './targets.js';
+export { type Admission, type Comer, StandInTarget, type TargetLun } from './targets.js';
 
 const usualInitiator = 'iqn.1993-08.org.debian:01:stand-in';
 const socketHeader = 'Num       RefCount Protocol Flags    Type St Inode Path\n';

@@ -95,32 +95,35 @@ function login(world: IscsiadmWorld, records: readonly NodeRecord[]): ToolResult
     }
     const of = `[iface: default, target: ${record.iqn}, portal: ${record.address},${record.port}]`;
     out.push(`Logging in to ${of}\n`);
-    const refused = refusal(world, record);
-    if (refused !== undefined) {
-      const [exitCode, why] = refused;
+    const answer = admission(world, record);
+    if ('refused' in answer) {
+      const [exitCode, why] = answer.refused;
       const lines = [`iscsiadm: Could not login to ${of}.`, `iscsiadm: initiator reported error (${exitCode} - ${why})`];
       return { ...failure(exitCode, ...lines, 'iscsiadm: Could not log into all portals'), stdout: out.join('') };
     }
-    const target = world.targets.get(record.iqn) as StandInTarget;
-    world.kernel.open(target, record.address, record.port, record.values.get('node.session.scan') === 'manual');
+    const { target, leave } = answer;
+    const { address, port, values } = record;
+    world.kernel.open({ target, address, port, leave, manual: values.get('node.session.scan') === 'manual' });
     out.push(`Login to ${of} successful.\n`);
   }
   return { stdout: out.join('') };
 }
 
-function refusal(world: IscsiadmWorld, { iqn, address, port, values }: NodeRecord): readonly [number, string] | undefined {
-  if (!world.iscsid) return [20, 'could not connect to iscsid'];
-  const served = [...world.targets.values()].some(({ dead, portals }) => !dead && portals.includes(shown(address, port)));
-  if (!served) return [11, 'iSCSI PDU timed out'];
+type Admitted = { readonly target: StandInTarget; readonly leave: () => void };
+
+function admission(world: IscsiadmWorld, record: NodeRecord): Admitted | { readonly refused: readonly [number, string] } {
+  const { iqn, address, port, values } = record;
+  const portal = shown(address, port);
+  if (!world.iscsid) return { refused: [20, 'could not connect to iscsid'] };
+  const served = [...world.targets.values()].some(({ dead, portals }) => !dead && portals.includes(portal));
   const target = world.targets.get(iqn);
-  if (target?.dead === true) return [11, 'iSCSI PDU timed out'];
-  const mayCome = target?.portals.includes(shown(address, port)) && (target.initiators?.includes(world.initiatorName) ?? true);
-  if (target === undefined || mayCome !== true) return [19, 'encountered non-retryable iSCSI login failure'];
-  const { chap } = target;
-  const given = values.get('node.session.auth.authmethod') === 'CHAP';
-  const isRight =
-    given && chap?.user === values.get('node.session.auth.username') && chap?.password === values.get('node.session.auth.password');
-  return chap === undefined || isRight ? undefined : [24, 'iSCSI login failed due to authorization failure'];
+  if (!served || target?.dead === true) return { refused: [11, 'iSCSI PDU timed out'] };
+  const [user, password] = ['username', 'password'].map((name) => values.get(`node.session.auth.${name}`));
+  const given = values.get('node.session.auth.authmethod') === 'CHAP' && user !== undefined && password !== undefined;
+  const answer = target?.admit({ initiator: world.initiatorName, portal, chap: given ? { user, password } : undefined }) ?? 'not found';
+  if (answer === 'wrong secret') return { refused: [24, 'iSCSI login failed due to authorization failure'] };
+  if (answer === 'not found' || target === undefined) return { refused: [19, 'encountered non-retryable iSCSI login failure'] };
+  return { target, leave: answer.leave };
 }
 
 function session(world: IscsiadmWorld, { flags, values }: IscsiadmArguments): ToolResult {

@@ -8,6 +8,8 @@ export interface KernelSession {
   readonly target: StandInTarget;
   readonly address: string;
   readonly port: number;
+  /** Ends it at the target. */
+  readonly leave: () => void;
   readonly disks: Map<number, { readonly name: string; readonly lun: TargetLun }>;
 }
 
@@ -31,11 +33,12 @@ export class StandInKernel {
     writeFileSync(join(root, 'proc/swaps'), 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
   }
 
-  open(target: StandInTarget, address: string, port: number, manual: boolean): KernelSession {
+  open({ manual, ...opened }: Omit<KernelSession, 'sid' | 'host' | 'disks'> & { readonly manual: boolean }): KernelSession {
+    const { target, address, port } = opened;
     const sid = this.#nextSid++;
     const taken = new Set([...this.sessions.values()].map(({ host }) => host));
     const host = lowestFree(taken, 2);
-    const session: KernelSession = { sid, host, target, address, port, disks: new Map() };
+    const session: KernelSession = { ...opened, sid, host, disks: new Map() };
     this.sessions.set(sid, session);
     const base = this.#base(session);
     this.#files(`${base}/iscsi_session/session${sid}`, { targetname: target.iqn, state: 'LOGGED_IN', tpgt: '1' });
@@ -60,6 +63,7 @@ export class StandInKernel {
     if (session === undefined) return;
     for (const lun of [...session.disks.keys()]) this.remove(session, lun);
     this.sessions.delete(sid);
+    session.leave();
     for (const path of [`iscsi_session/session${sid}`, `iscsi_connection/connection${sid}:0`, `iscsi_host/host${session.host}`]) {
       rmSync(join(this.root, 'sys/class', path), { force: true });
     }

@@ -7,6 +7,17 @@ export interface TargetLun {
   readonly readOnly: boolean;
 }
 
+/** Who asks to be let in. */
+export interface Comer {
+  readonly initiator: string;
+  /** The address that the connection is made to, with its port. */
+  readonly portal: string;
+  readonly chap: { readonly user: string; readonly password: string } | undefined;
+}
+
+/** What the target says to a login: how the session ends there, or why there is none. */
+export type Admission = { readonly leave: () => void } | 'not found' | 'wrong secret';
+
 /** A target as its machine has it, in a test's hands. */
 export class StandInTarget {
   readonly luns = new Map<number, TargetLun>();
@@ -21,6 +32,12 @@ export class StandInTarget {
     /** `address:port`, as an initiator names them. */
     readonly portals: readonly string[],
   ) {}
+
+  admit({ initiator, portal, chap }: Comer): Admission {
+    if (!this.portals.includes(portal) || !(this.initiators?.includes(initiator) ?? true)) return 'not found';
+    const isRight = this.chap === undefined || (this.chap.user === chap?.user && this.chap.password === chap.password);
+    return isRight ? { leave: () => undefined } : 'wrong secret';
+  }
 
   addLun(
     lun: number,

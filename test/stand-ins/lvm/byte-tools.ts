@@ -27,7 +27,7 @@ export function ddTool(world: LvmWorld): Tool {
     try {
       const target = await device(world, to, 'r+');
       try {
-        const moved = await move(source, target, { block, skip, seek, count });
+        const moved = await move(source, target, { to, block, skip, seek, count });
         return { stderr: `${moved}+0 records in\n${moved}+0 records out\n${moved * block} bytes copied, 0.01 s, 1 GB/s\n` };
       } finally {
         await target.close();
@@ -49,7 +49,7 @@ export function blkdiscardTool(world: LvmWorld): Tool {
     }
     const [offset, length] = [Number(lastOf(parsed, 'offset') ?? 0), Number(lastOf(parsed, 'length') ?? 0)];
     if (offset % sector !== 0 || length % sector !== 0 || length === 0) throw usage(`blkdiscard: ${path}: offset is not aligned`);
-    const target = await device(world, path, 'r+', 'blkdiscard: cannot open');
+    const target = await device(world, path, 'r+', (at) => `blkdiscard: cannot open ${at}`);
     try {
       await target.write(Buffer.alloc(length), 0, length, offset);
     } finally {
@@ -60,6 +60,7 @@ export function blkdiscardTool(world: LvmWorld): Tool {
 }
 
 interface Blocks {
+  readonly to: string;
   readonly block: number;
   readonly skip: number;
   readonly seek: number;
@@ -67,10 +68,11 @@ interface Blocks {
 }
 
 /** Answers how many blocks were there to be moved. */
-async function move(source: FileHandle | undefined, target: FileHandle, { block, skip, seek, count }: Blocks): Promise<number> {
+async function move(source: FileHandle | undefined, target: FileHandle, { to, block, skip, seek, count }: Blocks): Promise<number> {
   const { size } = await target.stat();
-  if ((seek + count) * block > size) throw usage('dd: error writing: No space left on device');
   for (let at = 0; at < count; at++) {
+    if ((seek + at + 1) * block > size)
+      throw usage(`dd: error writing '${to}': No space left on device`, `${at + 1}+0 records in`, `${at}+0 records out`);
     const bytes = Buffer.alloc(block);
     const { bytesRead } = source === undefined ? { bytesRead: block } : await source.read(bytes, 0, block, (skip + at) * block);
     if (bytesRead < block) return at;
@@ -79,9 +81,14 @@ async function move(source: FileHandle | undefined, target: FileHandle, { block,
   return count;
 }
 
-async function device(world: LvmWorld, path: string, mode: 'r' | 'r+', what = 'dd: failed to open'): Promise<FileHandle> {
+async function device(
+  world: LvmWorld,
+  path: string,
+  mode: 'r' | 'r+',
+  what = (at: string): string => `dd: failed to open '${at}'`,
+): Promise<FileHandle> {
   const lv = world.lvOfPath(path);
-  if (lv === undefined || !lv.active) throw usage(`${what} '${path}': No such file or directory`);
+  if (lv === undefined || !lv.active) throw usage(`${what(path)}: No such file or directory`);
   if (lv.invalid) throw usage(`dd: error reading '${path}': Input/output error`);
   return await open(world.dataFile(lv.name), mode);
 }
@@ -91,7 +98,7 @@ function parseOperands(args: readonly string[]): ReadonlyMap<string, string> {
     args.map((word) => {
       const at = word.indexOf('=');
       const name = word.slice(0, Math.max(at, 0));
-      if (!operands.includes(name)) throw usage(`dd: unrecognized operand '${word}'`);
+      if (!operands.includes(name)) throw usage(`dd: unrecognized operand '${word}'`, "Try 'dd --help' for more information.");
       return [name, word.slice(at + 1)] as const;
     }),
   );

@@ -1,6 +1,6 @@
 import type { Tool, ToolResult } from '../frame/tool.js';
 import { begin, noSyntax, requireGroup } from './change-tools.js';
-import { allOf, lastOf, lvmFailure, lvmUsage, type OptionTable, type ParsedOptions, parseLvmSize } from './options.js';
+import { allOf, lastOf, lvmFailure, lvmUsage, type OptionTable, type ParsedOptions, parseLvmSize, ToolExit } from './options.js';
 import type { LvmWorld } from './world.js';
 
 const options: OptionTable = {
@@ -79,7 +79,7 @@ function snapshot(world: LvmWorld, parsed: ParsedOptions, name: string, tags: re
   requireNew(world, name);
   const room = roomOf(world, parsed, origin.sizeBytes);
   if (room !== undefined) {
-    if (origin.kind === 'snapshot') throw lvmFailure(`Snapshots of snapshots are not supported yet.`);
+    if (origin.kind === 'snapshot') throw lvmFailure('Snapshots of snapshots are not supported.');
     requireFree(world, room);
     world.addSnapshot(name, origin, tags, { roomBytes: room, skip: false });
     return created(name);
@@ -102,7 +102,10 @@ function roomOf(world: LvmWorld, parsed: ParsedOptions, originBytes: number): nu
 
 function requireName(name: string): void {
   const refuse = (what: string) =>
-    lvmUsage(`  Names ${what} are reserved. Please choose a different LV name.`, "  Run `lvcreate --help' for more information.");
+    new ToolExit({
+      exitCode: 3,
+      stderr: `  Names ${what} are reserved. Please choose a different LV name.\n  Run \`lvcreate --help' for more information.\n`,
+    });
   if (!/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,127}$/.test(name)) throw lvmUsage(`  Logical volume name "${name}" is invalid.`);
   const prefix = ['snapshot', 'pvmove'].find((one) => name.startsWith(one));
   if (prefix !== undefined) throw refuse(`starting "${prefix}"`);

@@ -34,7 +34,7 @@ export function fullReport(world: LvmWorld, args: readonly string[]): ToolResult
   const parsed = parseOptions('fullreport', args, { ...common, configreport: { value: true } });
   requireJson(lastOf(parsed, 'reportformat'));
   requireBytes(lastOf(parsed, 'config'));
-  requireGroup(world, parsed.words, lastOf(parsed, 'config'));
+  requireGroup(world, parsed.words, lastOf(parsed, 'config'), '{"report": []}\n');
   const asked = new Map<Section, SectionRequest>(sections.map((section) => [section, { fields: usualFields[section], select: undefined }]));
   let current: Section | undefined;
   for (const [name, value] of parsed.given) {
@@ -86,10 +86,13 @@ function requireJson(format: string | undefined): void {
   if (format !== 'json') throw new TypeError('the stand-in reports as JSON alone');
 }
 
-function requireGroup(world: LvmWorld, words: readonly string[], config: string | undefined): void {
+/** What a report has begun with is there also where it then fails. */
+function requireGroup(world: LvmWorld, words: readonly string[], config: string | undefined, stdout = ''): void {
   world.requirePresent(acceptsOf(config));
   for (const word of words) {
-    if (word !== world.group) throw lvmFailure(`Volume group "${word}" not found`, `Cannot process volume group ${word}`);
+    if (word === world.group) continue;
+    const { result } = lvmFailure(`Volume group "${word}" not found`, `Cannot process volume group ${word}`);
+    throw new ToolExit({ ...result, stdout });
   }
 }
 

@@ -38,7 +38,7 @@ export function attributesOf(world: LvmWorld, lv: StandInLv): string {
   switch (lv.kind) {
     case 'thin-pool': {
       const state = pool.check ? 'c' : lv.active ? 'a' : '-';
-      return `twi-${state}${lv.active ? 'o' : '-'}t${pool.zero ? 'z' : '-'}${pool.health}-`;
+      return `twi-${state}${lv.active && world.poolOpen ? 'o' : '-'}t${pool.zero ? 'z' : '-'}${pool.health}-`;
     }
     case 'thin':
       return `Vwi-${lv.active ? 'a' : '-'}${open}t${pool.zero ? 'z' : '-'}-${lv.skip ? 'k' : '-'}`;
@@ -87,13 +87,14 @@ function groupRow(world: LvmWorld): Row {
 
 function lvRow(world: LvmWorld, lv: StandInLv): Row {
   const pool = lv.kind === 'thin-pool' && lv.active;
+  const fills = lv.active && (lv.kind === 'thin' || lv.kind === 'snapshot');
   return {
     lv_name: lv.name,
     lv_size: String(lv.sizeBytes),
     lv_attr: attributesOf(world, lv),
     origin: lv.origin,
     pool_lv: lv.pool,
-    data_percent: pool ? world.poolState.data.toFixed(2) : '',
+    data_percent: pool ? world.poolState.data.toFixed(2) : fills ? (lv.invalid ? '100.00' : '0.00') : '',
     metadata_percent: pool ? world.poolState.metadata.toFixed(2) : '',
     lv_tags: [...lv.tags].sort(),
     lv_path: lv.kind === 'thin-pool' ? '' : `/dev/${world.group}/${lv.name}`,

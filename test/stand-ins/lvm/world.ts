@@ -24,8 +24,8 @@ export interface WorldOptions {
   readonly extentBytes?: number;
   readonly extents?: number;
   readonly devices?: readonly string[];
-  /** Makes a thin pool of so many extents. */
-  readonly thinPool?: { readonly name: string; readonly extents: number; readonly zero?: boolean };
+  /** Makes a thin pool of so many extents, with so many more (0 unless told) for its metadata and their spare. */
+  readonly thinPool?: { readonly name: string; readonly extents: number; readonly metadataExtents?: number; readonly zero?: boolean };
 }
 
 /** What extents hold that another LV had. */
@@ -38,6 +38,7 @@ export class LvmWorld {
   readonly extentBytes: number;
   readonly extents: number;
   readonly devices: readonly string[];
+  readonly #metadataExtents: number;
   readonly tags = new Set<string>();
   readonly lvs = new Map<string, StandInLv>();
   /** LVs that something holds open. */
@@ -50,6 +51,8 @@ export class LvmWorld {
   };
   /** Of the thin pool, in percent; `check` sets the attribute that asks for a check, `health` is the letter of its failure. */
   readonly poolState = { data: 0, metadata: 10, zero: true, check: false, health: '-' };
+  /** A pool is open from its first thin volume on. */
+  poolOpen = false;
   missingDevice = false;
   present = true;
 
@@ -59,6 +62,7 @@ export class LvmWorld {
     this.extentBytes = extentBytes;
     this.extents = extents;
     this.devices = devices;
+    this.#metadataExtents = thinPool?.metadataExtents ?? 0;
     for (const folder of [this.#dataFolder, this.#deviceFolder]) mkdirSync(folder, { recursive: true });
     if (thinPool === undefined) return;
     this.poolState.zero = thinPool.zero ?? true;
@@ -68,7 +72,7 @@ export class LvmWorld {
 
   get freeBytes(): number {
     const taken = [...this.lvs.values()].filter(({ kind }) => kind !== 'thin').reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    return this.extents * this.extentBytes - taken;
+    return (this.extents - this.#metadataExtents) * this.extentBytes - taken;
   }
 
   /** Whole extents. */
@@ -103,6 +107,7 @@ export class LvmWorld {
   }
 
   addThin(name: string, sizeBytes: number, tags: readonly string[], pool: string): StandInLv {
+    this.poolOpen = true;
     const lv = this.#add({
       name,
       kind: 'thin',

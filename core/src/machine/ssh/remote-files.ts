@@ -6,31 +6,16 @@ import { changedError, lockedError, longestWaitForWriteMs, requireSwappable, wri
 import type { Argument, RunOptions, RunResult, WriteOptions } from '../machine.js';
 import { requireAbsolute } from '../small-files.js';
 import { remoteFileError } from './remote-errors.js';
+import { failed, notRegular, notYet } from './remote-looks.js';
 
 export type Run = (call: Call, command: readonly [string, ...Argument[]], options?: RunOptions) => Promise<RunResult>;
 
 const usualMaxBytes = 1024 * 1024;
 
-/** Exit codes of the scripts below. */
-const failed = 3;
-const notRegular = 4;
-const notYet = 5;
+/** Further exit codes of the script below. */
 const changed = 6;
 const locked = 7;
 const lockFailed = 8;
-
-const readScript = `
-if [ -e "$1" ] && ! [ -f "$1" ] && ! [ -d "$1" ]; then exit ${notRegular}; fi
-head -c "$2" -- "$1" || exit ${failed}
-`;
-
-const listScript = `
-ls -a -- "$1/." >/dev/null || exit ${failed}
-cd -- "$1" || exit ${failed}
-for name in * .[!.]* ..?*; do
-  if [ -e "$name" ] || [ -L "$name" ]; then printf '%s\\000' "$name"; fi
-done
-`;
 
 /**
  * Under the lock $4 of descriptor 6 (9 is the guard's), which the tools that it runs hold too. The first line of the input says what the file
@@ -68,21 +53,6 @@ cat >"$temporary" && chmod "$2" -- "$temporary" && sync -- "$temporary" && mv -f
 trap - EXIT
 `;
 
-/** Looks at the path up to $3 times, with pauses from 20 ms to 200. */
-const waitScript = `
-is_so() {
-  if [ "$2" = present ]; then [ -e "$1" ]; else ! [ -e "$1" ] && ! [ -L "$1" ]; fi
-}
-pause=20 left=$3
-until is_so "$1" "$2"; do
-  [ "$left" -gt 0 ] || exit ${notYet}
-  [ "$pause" -le "$left" ] || pause=$left
-  sleep "0.$(printf %03d "$pause")"
-  left=$((left - pause)) pause=$((pause * 2))
-  [ "$pause" -le 200 ] || pause=200
-done
-`;
-
 const script = (text: string, ...words: readonly string[]): readonly [string, ...string[]] => ['/bin/sh', '-c', text, 'sh', ...words];
 
 /** What the file must hold, in the first line of a write's input: not in the arguments, where `ps` shows it. */
@@ -100,18 +70,20 @@ export class RemoteFiles {
   constructor(
     private readonly host: string,
     private readonly run: Run,
+    /** As `run`, but the command is a function of {@link remoteLooks}. */
+    private readonly look: Run,
     /** Of the other machine. */
     private readonly stateDirectory: (call: Call) => Promise<string>,
   ) {}
 
   async read(call: Call, path: string, maxBytes = usualMaxBytes): Promise<string> {
     requireAbsolute(path);
-    const { exitCode, stdout, stderr } = await this.run(call, script(readScript, path, String(maxBytes + 1)), {
-      okExitCodes: [0, failed, notRegular],
+    const { exitCode, stdout, stderr } = await this.look(call, ['v_read_file', path, String(maxBytes + 1)], {
+      okExitCodes: [0, 1, failed, notRegular],
       maxOutputBytes: maxBytes + 64 * 1024,
     });
     if (exitCode === notRegular) throw this.#notRegular(path);
-    if (exitCode === failed) throw remoteFileError(stderr, this.host, path, 'read');
+    if (exitCode !== 0) throw remoteFileError(stderr, this.host, path, 'read');
     if (Buffer.byteLength(stdout) <= maxBytes) return stdout;
     throw new VbsError('OUT_OF_RANGE', `${path} is larger than the ${maxBytes} bytes that may be read.`, { context: { path, maxBytes } });
   }
@@ -137,7 +109,7 @@ export class RemoteFiles {
 
   async list(call: Call, path: string): Promise<readonly string[]> {
     requireAbsolute(path);
-    const { exitCode, stdout, stderr } = await this.run(call, script(listScript, path), { okExitCodes: [0, failed] });
+    const { exitCode, stdout, stderr } = await this.look(call, ['v_list', path], { okExitCodes: [0, failed] });
     if (exitCode === failed) throw remoteFileError(stderr, this.host, path, 'list');
     return stdout.split('\0').slice(0, -1).sort();
   }
@@ -160,7 +132,7 @@ export class RemoteFiles {
 
   async #waitOnce(call: Call, path: string, until: 'present' | 'absent', ms: number): Promise<boolean> {
     try {
-      return (await this.run(call, script(waitScript, path, until, String(ms)), { okExitCodes: [0, notYet] })).exitCode === 0;
+      return (await this.look(call, ['v_wait_path', path, until, String(ms)], { okExitCodes: [0, notYet] })).exitCode === 0;
     } catch (error) {
       // Cut short by its call, it was looking: nothing else is unknown about it.
       if (call.signal.aborted) return false;

@@ -12,7 +12,8 @@ v_watch() {
   (
     exec 8>&-
     trap - TERM USR1 USR2
-    case $(timeout "$LIMIT" head -c 1 <&7; printf %s "$?") in
+    letter=$(timeout "$LIMIT" head -c 1 <&7)
+    case $letter$? in
     r*) kill -USR2 $$; exit ;;
     0)
       if [ -n "$R" ]; then

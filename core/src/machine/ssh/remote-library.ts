@@ -15,7 +15,7 @@ LVM_SUPPRESS_FD_WARNINGS=1
 export LVM_SUPPRESS_FD_WARNINGS
 unset VBS_GUARD VBS_PROCESS
 cd /
-stop= lost= isready= watch=
+stop= lost= isready= watch= here=
 exec 8>&2 2>/dev/null
 v_end() {
   [ -z "$watch" ] || kill "$watch" 2>/dev/null

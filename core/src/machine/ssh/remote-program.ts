@@ -3,6 +3,7 @@ import { isSecret, type Secret } from '../../contract/secret.js';
 import type { Argument } from '../machine.js';
 import { remoteGuard, remoteWatch } from './remote-guard.js';
 import { remoteLibrary } from './remote-library.js';
+import { remoteLooks } from './remote-looks.js';
 import { remoteProcesses } from './remote-processes.js';
 import { remoteLost, remoteRun } from './remote-run.js';
 import { quoted } from './shell.js';
@@ -39,7 +40,7 @@ export interface ProgramOptions {
 
 const reveal = (text: Argument): string => (isSecret(text) ? text.reveal() : text);
 
-const allOfIt = [remoteLibrary, remoteWatch, remoteGuard, remoteRun, remoteProcesses, remoteLost].join('');
+const allOfIt = [remoteLibrary, remoteWatch, remoteGuard, remoteRun, remoteLooks, remoteProcesses, remoteLost].join('');
 
 /** A function of the remote library with its words, under the given circumstances. */
 export function remoteProgram(verb: `v_${string}`, words: readonly Argument[], options: ProgramOptions): RemoteProgram {

@@ -7,7 +7,8 @@ v_run() {
   [ -z "$R" ] || v_hold
   [ -z "$stop$lost" ] || v_end given-up
   if [ -n "$R" ]; then
-    e=$(umask 077; v_put "$T" "$BOOT $K - -" 2>&1) || v_end state "$e"
+    { [ -e "$T" ] && printf '%s\n' "$BOOT $K - -" >"$T"; } 2>/dev/null ||
+      e=$(umask 077; v_put "$T" "$BOOT $K - -" 2>&1) || v_end state "$e"
     VBS_GUARD=$K
     export VBS_GUARD
   fi
@@ -34,8 +35,14 @@ v_run() {
   v_end exit "$rc"
 }
 v_tool() {
-  [ -n "$R" ] || exec setsid "$@"
-  exec setsid /bin/sh -c 'r=$1 t=$2; shift 2; IFS= read -r s <"/proc/$$/stat"; g() { printf "%s %s %s\n" "$r" "$$" "$\{20}" >"$t"; }; g $\{s##*) }; exec "$@"' sh "$BOOT $K" "$T" "$@"
+  [ -z "$here" ] || { "$@"; exit; }
+  if [ -n "$R" ]; then
+    # setsid keeps the pid and the start time of this subshell.
+    IFS= read -r s </proc/self/stat || exit 125
+    v_fields $\{s##*) }
+    printf '%s\n' "$BOOT $K $\{s%% *} $st_start" >"$T"
+  fi
+  exec setsid "$@"
 }
 v_why() {
   case $1 in

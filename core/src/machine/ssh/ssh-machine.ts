@@ -58,18 +58,23 @@ class OpenSshMachine implements SshMachine {
     this.#files = new RemoteFiles(
       configuration.host,
       (call, command, options) => this.run(call, command, options),
+      (call, command, options) => this.#runBy('v_look', call, command, options),
       (call) => this.stateDirectory(call),
     );
     this.#longRunning = new RemoteLongRunning(this.#shell, log);
   }
 
-  async run(call: Call, command: readonly [string, ...Argument[]], options: RunOptions = {}): Promise<RunResult> {
+  run(call: Call, command: readonly [string, ...Argument[]], options: RunOptions = {}): Promise<RunResult> {
+    return this.#runBy('v_run', call, command, options);
+  }
+
+  async #runBy(verb: `v_${string}`, call: Call, command: readonly [string, ...Argument[]], options: RunOptions = {}): Promise<RunResult> {
     requireArguments(command);
     requireShort(command);
     const redactor = redactorOf(command, options.input);
     const { executed, act } = await this.#shell.run({
       call,
-      verb: 'v_run',
+      verb,
       words: command,
       redactor,
       limitMs: options.timeLimitMs ?? usualLimitMs,

@@ -11,9 +11,8 @@ import {
   type TargetExport,
   type TargetExporter,
   type TargetExporterTraits,
-  toVbsError,
-  VbsError,
 } from '@vbs/core';
+import { ensureEach, requireExportId } from '@vbs/core/exporter-support';
 import { type AoeAddress, keyOf } from './address.js';
 import { sectorBytes } from './blade.js';
 import { Blades, type RunningBlade } from './blades.js';
@@ -22,7 +21,7 @@ import type { AoeExporterConfig } from './config.js';
 import { extendExport } from './extend-export.js';
 import { makeExport } from './make-export.js';
 import { mapExporterError } from './map-error.js';
-import { BladeNames, requireExportId } from './names.js';
+import { BladeNames } from './names.js';
 import { revokeAccess } from './revoke-access.js';
 import { type RevokedExport, RevokedMarks } from './revoked-marks.js';
 import { type ExporterSettings, settingsOf } from './settings.js';
@@ -35,8 +34,6 @@ type Kind = 'block' | 'file';
 type Contract = TargetExporter<Capability, 'aoe', Kind> & TargetExporterTraits & Lifecycle<Capability>;
 type AoeInstance = Instance<AoeExporterConfig, 'any', typeof exporterCommands>;
 
-/** How many exports are made again at once: other calls want commands of the machine too. */
-const ensuredAtOnce = 4;
 const usageExit = 1;
 
 /** Exports block devices and files over ATA over Ethernet: one vblade process for each export, which outlives VBS. */
@@ -98,20 +95,7 @@ export class AoeTargetExporter implements Contract {
   /** Tries every one; the error names all that could not be made, with the code of the first. */
   async ensureExports(call: Call, { exports }: { readonly exports: readonly ExportRequest<Kind>[] }): Promise<void> {
     const seen = await this.#tools.blades.all(call);
-    const failures: { readonly exportId: string; readonly error: VbsError }[] = [];
-    const rest = [...exports];
-    const work = async (): Promise<void> => {
-      for (let request = rest.shift(); request !== undefined; request = rest.shift()) {
-        const { exportId } = request;
-        await this.#ensure(call, request, seen).catch((error: unknown) => failures.push({ exportId, error: toVbsError(error) }));
-      }
-    };
-    await Promise.all(Array.from({ length: ensuredAtOnce }, work));
-    const [first] = failures;
-    if (first === undefined) return;
-    const told = failures.map(({ exportId, error }) => ({ exportId, message: error.message }));
-    const message = `not made again: ${told.map((one) => `${one.exportId} (${one.message})`).join('; ')}`;
-    throw new VbsError(first.error.code, message, { resource: first.exportId, context: { failures: told }, cause: first.error });
+    await ensureEach(exports, (request) => this.#ensure(call, request, seen));
   }
 
   async revokeAccess(call: Call, { exportId }: { readonly exportId: string }): Promise<void> {

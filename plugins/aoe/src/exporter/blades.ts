@@ -1,8 +1,8 @@
-import { type Argument, type Call, type CommandRunner, isVbsError, type LongRunning, type Machine, VbsError } from '@vbs/core';
+import { type Argument, type Call, type CommandRunner, isVbsError, type LongRunning, type Machine, unlessCode, VbsError } from '@vbs/core';
 import { keyOf } from './address.js';
 import { type Blade, type OtherBlade, parseBlade, parseProcessList, wordsOf } from './blade.js';
 import type { exporterCommands } from './commands.js';
-import { mapExporterError, unless } from './map-error.js';
+import { mapExporterError } from './map-error.js';
 import type { BladeName, BladeNames } from './names.js';
 import type { ExporterSettings } from './settings.js';
 
@@ -95,10 +95,10 @@ export class Blades {
   /** What a process has written; where another user's privileges hide that, nothing; undefined for one that has ended. */
   async #output(call: Call, pid: number): Promise<string | undefined> {
     try {
-      return await unless('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/fd/1`));
+      return await unlessCode('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/fd/1`));
     } catch (error) {
       if (!isVbsError(error) || error.code !== 'PERMISSION_DENIED') throw error;
-      const commandLine = await unless('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/cmdline`));
+      const commandLine = await unlessCode('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/cmdline`));
       return commandLine === undefined || commandLine === '' ? undefined : '';
     }
   }
@@ -132,7 +132,7 @@ export class Blades {
   async #look(call: Call, { name, pid }: LongRunning): Promise<RunningBlade | undefined> {
     const known = this.names.parse(name);
     if (known === undefined) return undefined;
-    const commandLine = await unless('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/cmdline`));
+    const commandLine = await unlessCode('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/cmdline`));
     if (commandLine === undefined || commandLine === '') return undefined;
     const words = wordsOf(commandLine);
     const blade = parseBlade(words);

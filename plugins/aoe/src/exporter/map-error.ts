@@ -44,13 +44,3 @@ export function mapExporterError(error: unknown): VbsError {
   const found = texts.find(([pattern]) => pattern.test(told));
   return found === undefined ? error : mapped(found[1], found[2]);
 }
-
-/** What an act answers; undefined where it ended with this code. */
-export async function unless<T>(code: ErrorCode, act: Promise<T>): Promise<T | undefined> {
-  try {
-    return await act;
-  } catch (error) {
-    if (isVbsError(error) && error.code === code) return undefined;
-    throw error;
-  }
-}

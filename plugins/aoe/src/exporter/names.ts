@@ -1,4 +1,4 @@
-import { isId, VbsError } from '@vbs/core';
+import { isId } from '@vbs/core';
 
 const storeDigits = 8;
 
@@ -30,12 +30,4 @@ export class BladeNames {
     const { exportId, serial } = /^(?<exportId>exp-[^-]+)-(?<serial>.+)$/.exec(name.slice(this.prefix.length))?.groups ?? {};
     return exportId === undefined || serial === undefined || !isId('export', exportId) ? undefined : { exportId, serial };
   }
-}
-
-/** @throws INVALID_ARGUMENT: no export id; only ids become names and paths. */
-export function requireExportId(exportId: unknown): void {
-  if (typeof exportId === 'string' && isId('export', exportId)) return;
-  throw new VbsError('INVALID_ARGUMENT', 'exportId must be the id of an export, exp- and 17 hex digits.', {
-    context: { field: 'exportId' },
-  });
 }

@@ -1,8 +1,6 @@
-import type { Call, CommandRunner, Machine } from '@vbs/core';
-import { VbsError } from '@vbs/core';
+import { type Call, type CommandRunner, type Machine, unlessCode, VbsError } from '@vbs/core';
 import type { Blade } from './blade.js';
 import type { exporterCommands } from './commands.js';
-import { unless } from './map-error.js';
 
 /** An export whose access was revoked, as it was before. */
 export interface RevokedExport {
@@ -24,7 +22,7 @@ export class RevokedMarks {
   ) {}
 
   async all(call: Call): Promise<readonly RevokedExport[]> {
-    const names = (await unless('NOT_FOUND', this.machine.listDirectory(call, this.directory))) ?? [];
+    const names = (await unlessCode('NOT_FOUND', this.machine.listDirectory(call, this.directory))) ?? [];
     const found = await Promise.all(
       names.filter((name) => /^revoked-exp-[0-9a-f]+$/.test(name)).map((name) => this.get(call, name.slice(prefix.length))),
     );
@@ -33,7 +31,7 @@ export class RevokedMarks {
 
   async get(call: Call, exportId: string): Promise<RevokedExport | undefined> {
     const path = this.#path(exportId);
-    const text = await unless('NOT_FOUND', this.machine.readFile(call, path));
+    const text = await unlessCode('NOT_FOUND', this.machine.readFile(call, path));
     return text === undefined ? undefined : parse(path, text);
   }
 
@@ -52,7 +50,7 @@ export class RevokedMarks {
 
   async remove(call: Call, exportId: string): Promise<void> {
     const path = this.#path(exportId);
-    if ((await unless('NOT_FOUND', this.machine.readFile(call, path))) === undefined) return;
+    if ((await unlessCode('NOT_FOUND', this.machine.readFile(call, path))) === undefined) return;
     await this.commands.run(call, 'removeFile', { path }, { guard: exportId });
   }
 

@@ -1,7 +1,7 @@
 import { type ExportRequest, VbsError } from '@vbs/core';
+import { requireExportId } from '@vbs/core/exporter-support';
 import { addressOf } from './address.js';
 import { type Blade, macDigits, sectorBytes } from './blade.js';
-import { requireExportId } from './names.js';
 import type { ExporterSettings } from './settings.js';
 
 /** A request to export, as it is put to vblade. */

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Call, VbsError } from '@vbs/core';
+import { type Call, unlessCode, VbsError } from '@vbs/core';
 import type { WantedConnection } from './address.js';
 import { type AoeDevice, isUp } from './devices.js';
-import { unless } from './errors.js';
 import { segmentFaults } from './interfaces.js';
 import type { Tools } from './tools.js';
 
@@ -43,7 +42,7 @@ async function withinMs(
   timeLimitMs: number,
 ): Promise<AoeDevice | undefined> {
   const there = machine.waitForPath(call, wanted.devicePath, 'present', { timeLimitMs }).then(() => true);
-  if ((await unless(['DEADLINE_EXCEEDED'], there)) === undefined) return undefined;
+  if ((await unlessCode('DEADLINE_EXCEEDED', there)) === undefined) return undefined;
   // The node comes while the disk is being made.
   for (const deadline = performance.now() + readyMs; ; ) {
     const device = await devices.look(call, wanted);

@@ -1,6 +1,5 @@
-import { type Call, toVbsError } from '@vbs/core';
+import { type Call, toVbsError, unlessCode } from '@vbs/core';
 import { addressOf } from './address.js';
-import { unless } from './errors.js';
 import { segmentFaults } from './interfaces.js';
 import type { Tools } from './tools.js';
 
@@ -30,7 +29,7 @@ export async function checkNode(call: Call, tools: Tools): Promise<readonly stri
 
 /** LVM that scans guests' disks activates their volume groups here, and hangs when a target has gone (safety F5). */
 async function lvmFaults(call: Call, { machine }: Tools): Promise<readonly string[]> {
-  const [main, local] = await Promise.all(lvmFiles.map((path) => unless(['NOT_FOUND'], machine.readFile(call, path))));
+  const [main, local] = await Promise.all(lvmFiles.map((path) => unlessCode('NOT_FOUND', machine.readFile(call, path))));
   if (main === undefined) return [];
   const set = [main, local ?? ''].join('\n').replaceAll(/#.*$/gm, '');
   if (refusesEtherd.test(set) || usesDevicesFile.test(set)) return [];

@@ -1,6 +1,5 @@
-import { type Call, type Machine, VbsError } from '@vbs/core';
+import { type Call, type Machine, unlessCode, VbsError } from '@vbs/core';
 import { type AoeAddress, addressFromSysfs } from './address.js';
-import { unless } from './errors.js';
 
 /** A device of the aoe module, as sysfs has it. */
 export interface AoeDevice {
@@ -25,7 +24,7 @@ export class AoeDevices {
 
   /** @throws FAILED_PRECONDITION: the node's kernel has no aoe module. */
   async requireModule(call: Call): Promise<void> {
-    const names = await unless(['NOT_FOUND'], this.machine.listDirectory(call, '/dev/etherd'));
+    const names = await unlessCode('NOT_FOUND', this.machine.listDirectory(call, '/dev/etherd'));
     if (names?.includes('discover')) return;
     const message =
       'The kernel module aoe is not loaded on this node (there is no /dev/etherd/discover): run "modprobe aoe", and name it in /etc/modules-load.d/vbs.conf.';
@@ -34,14 +33,14 @@ export class AoeDevices {
 
   /** @throws UNAVAILABLE: this node shows no block devices at all, so that nothing said of one would hold. */
   async look(call: Call, { sysfs, key }: AoeAddress): Promise<AoeDevice | undefined> {
-    const entries = await unless(['NOT_FOUND'], this.machine.listDirectory(call, sysfs));
+    const entries = await unlessCode('NOT_FOUND', this.machine.listDirectory(call, sysfs));
     if (entries === undefined) {
       await this.#names(call);
       return undefined;
     }
     const disks = [sysfs, ...entries.filter((name) => name.startsWith(`etherd!${key}p`)).map((name) => `${sysfs}/${name}`)];
     // One that goes while it is read is not there.
-    return await unless(['NOT_FOUND'], this.#read(call, sysfs, disks));
+    return await unlessCode('NOT_FOUND', this.#read(call, sysfs, disks));
   }
 
   /** Every device with its size, also such as are down: each keeps its address until it was flushed. */
@@ -50,7 +49,7 @@ export class AoeDevices {
     const found: (AoeAddress & { readonly sizeBytes: number })[] = [];
     for (let first = 0; first < addresses.length; first += readAtOnce) {
       const read = addresses.slice(first, first + readAtOnce).map(async (address) => {
-        const sizeBytes = await unless(['NOT_FOUND'], this.#size(call, address.sysfs));
+        const sizeBytes = await unlessCode('NOT_FOUND', this.#size(call, address.sysfs));
         return sizeBytes === undefined ? [] : [{ ...address, sizeBytes }];
       });
       found.push(...(await Promise.all(read)).flat());
@@ -59,7 +58,7 @@ export class AoeDevices {
   }
 
   async #names(call: Call): Promise<readonly string[]> {
-    const names = await unless(['NOT_FOUND'], this.machine.listDirectory(call, '/sys/block'));
+    const names = await unlessCode('NOT_FOUND', this.machine.listDirectory(call, '/sys/block'));
     if (names !== undefined) return names;
     throw new VbsError('UNAVAILABLE', 'This node has no /sys/block: mount sysfs, so that its devices can be seen.', {
       context: { machine: this.machine.name },
@@ -75,7 +74,7 @@ export class AoeDevices {
       text(`${sysfs}/netif`),
       text(`${sysfs}/ro`),
       each((disk) => text(`${disk}/dev`)),
-      each(async (disk) => (await unless(['NOT_FOUND'], this.machine.listDirectory(call, `${disk}/holders`))) ?? []),
+      each(async (disk) => (await unlessCode('NOT_FOUND', this.machine.listDirectory(call, `${disk}/holders`))) ?? []),
     ]);
     const interfaces = netif === 'none' ? [] : netif.split(',');
     return { state, sizeBytes, interfaces, readOnly: ro === '1', numbers, stackedBy: stackedBy.flat() };

@@ -1,7 +1,6 @@
-import { type Call, isVbsError } from '@vbs/core';
+import { type Call, isVbsError, unlessCode } from '@vbs/core';
 import type { WantedConnection } from './address.js';
 import { type AoeDevice, isUp } from './devices.js';
-import { unless } from './errors.js';
 import { refuseHeld } from './holders.js';
 import type { Tools } from './tools.js';
 
@@ -26,7 +25,7 @@ async function lookOrAwait(call: Call, { devices, kernel, machine }: Tools, want
   const timeLimitMs = kernel.answerDueMs(wanted);
   const device = await devices.look(call, wanted);
   if (device !== undefined || timeLimitMs === 0) return device;
-  await unless(['DEADLINE_EXCEEDED'], machine.waitForPath(call, wanted.devicePath, 'present', { timeLimitMs }));
+  await unlessCode('DEADLINE_EXCEEDED', machine.waitForPath(call, wanted.devicePath, 'present', { timeLimitMs }));
   return await devices.look(call, wanted);
 }
 

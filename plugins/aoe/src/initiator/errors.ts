@@ -27,13 +27,3 @@ export function mapAoeError(error: unknown): VbsError {
   const found = texts.find(([pattern]) => pattern.test(told));
   return found === undefined ? error : mapped(found[1], found[2]);
 }
-
-/** What an act answers; undefined where it ended with one of these codes. */
-export async function unless<T>(codes: readonly ErrorCode[], act: Promise<T>): Promise<T | undefined> {
-  try {
-    return await act;
-  } catch (error) {
-    if (isVbsError(error) && codes.includes(error.code)) return undefined;
-    throw error;
-  }
-}

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Call, type Machine, VbsError } from '@vbs/core';
+import { type Call, type Machine, unlessCode, VbsError } from '@vbs/core';
 import type { WantedConnection } from './address.js';
 import { type AoeDevice, isHeldDown } from './devices.js';
-import { unless } from './errors.js';
 import type { AoeKernel } from './kernel.js';
 
 const mountsLimitBytes = 16 * 1024 * 1024;
@@ -75,7 +74,7 @@ async function mounts(call: Call, machine: Machine, numbers: readonly string[], 
 }
 
 async function swaps(call: Call, machine: Machine, isDevice: (path: string) => boolean): Promise<string[]> {
-  const text = (await unless(['NOT_FOUND'], machine.readFile(call, '/proc/swaps'))) ?? '';
+  const text = (await unlessCode('NOT_FOUND', machine.readFile(call, '/proc/swaps'))) ?? '';
   return text.split('\n').some((line) => isDevice(line.split(/\s/)[0] ?? '')) ? ['swap'] : [];
 }
 
@@ -83,7 +82,7 @@ async function swaps(call: Call, machine: Machine, isDevice: (path: string) => b
 async function loops(call: Call, machine: Machine, isDevice: (path: string) => boolean): Promise<string[]> {
   const names = (await machine.listDirectory(call, '/sys/block')).filter((name) => /^loop\d+$/.test(name));
   const found = names.map(async (name) => {
-    const file = await unless(['NOT_FOUND'], machine.readFile(call, `/sys/block/${name}/loop/backing_file`));
+    const file = await unlessCode('NOT_FOUND', machine.readFile(call, `/sys/block/${name}/loop/backing_file`));
     return file !== undefined && isDevice(file.trim()) ? [`the device ${name}`] : [];
   });
   return (await Promise.all(found)).flat();
@@ -92,11 +91,11 @@ async function loops(call: Call, machine: Machine, isDevice: (path: string) => b
 /** Xen's blkback opens a device in the kernel; `physical_device` is `major:minor`, each hexadecimal. */
 async function xenBackends(call: Call, machine: Machine, numbers: readonly string[]): Promise<string[]> {
   const folder = '/sys/bus/xen-backend/devices';
-  const names = (await unless(['NOT_FOUND'], machine.listDirectory(call, folder))) ?? [];
+  const names = (await unlessCode('NOT_FOUND', machine.listDirectory(call, folder))) ?? [];
   const found = names
     .filter((name) => name.startsWith('vbd-'))
     .map(async (name) => {
-      const text = await unless(['NOT_FOUND'], machine.readFile(call, `${folder}/${name}/physical_device`));
+      const text = await unlessCode('NOT_FOUND', machine.readFile(call, `${folder}/${name}/physical_device`));
       const number = text
         ?.trim()
         .split(':')
@@ -120,7 +119,7 @@ async function namedProcesses(call: Call, machine: Machine, openers: readonly st
   const pids = [...new Set(openers.map((path) => path.split('/')[2] ?? ''))];
   return await Promise.all(
     pids.map(async (pid) => {
-      const name = await unless(['NOT_FOUND', 'PERMISSION_DENIED'], machine.readFile(call, `/proc/${pid}/comm`));
+      const name = await unlessCode(['NOT_FOUND', 'PERMISSION_DENIED'], machine.readFile(call, `/proc/${pid}/comm`));
       return { pid, name: name?.trim() };
     }),
   );

@@ -1,5 +1,4 @@
-import { type Call, VbsError } from '@vbs/core';
-import { unless } from './errors.js';
+import { type Call, unlessCode, VbsError } from '@vbs/core';
 import type { Tools } from './tools.js';
 
 type Seen = Pick<Tools, 'config' | 'machine'>;
@@ -12,7 +11,7 @@ export async function macAddresses(call: Call, { config, machine }: Seen): Promi
   return await Promise.all(
     config.interfaces.map(async (name) => {
       const path = `/sys/class/net/${name}/address`;
-      const address = (await unless(['NOT_FOUND'], machine.readFile(call, path)))?.trim().toLowerCase();
+      const address = (await unlessCode('NOT_FOUND', machine.readFile(call, path)))?.trim().toLowerCase();
       if (address !== undefined && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(address) && address !== '00:00:00:00:00:00') return address;
       const why = address === undefined ? 'is not there' : 'has no Ethernet address';
       const message = `The interface ${name} ${why} on this node: name one in "interfaces" that is on the segment of the volume servers.`;
@@ -25,7 +24,7 @@ export async function macAddresses(call: Call, { config, machine }: Seen): Promi
 export async function segmentFaults(call: Call, tools: Seen): Promise<readonly string[]> {
   const { config, machine } = tools;
   const read = async (path: string): Promise<string | undefined> =>
-    (await unless(['NOT_FOUND', 'PERMISSION_DENIED'], machine.readFile(call, path)))?.trim();
+    (await unlessCode(['NOT_FOUND', 'PERMISSION_DENIED'], machine.readFile(call, path)))?.trim();
   // Only root may read it; empty: every interface.
   const listed = (await read('/sys/module/aoe/parameters/aoe_iflist')) ?? '';
   const allowed = listed.split(/\s+/).filter((name) => name !== '' && name !== '(null)');

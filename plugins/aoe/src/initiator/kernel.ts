@@ -1,7 +1,7 @@
-import { type Call, type CommandRunner, isVbsError, type Machine, type RunOptions, type RunResult, VbsError } from '@vbs/core';
+import { type Call, type CommandRunner, isVbsError, type Machine, type RunOptions, type RunResult, unlessCode, VbsError } from '@vbs/core';
 import type { AoeAddress, WantedConnection } from './address.js';
 import type { commands } from './commands.js';
-import { mapAoeError, unless } from './errors.js';
+import { mapAoeError } from './errors.js';
 
 const limitMs = 15_000;
 const readLimitMs = 5_000;
@@ -53,7 +53,7 @@ export class AoeKernel {
       const options = { guard: attachmentId, input: `${key}\0` };
       await this.#run(call, (given) => this.runner.run(call, 'flush', {}, given), options);
       const gone = this.machine.waitForPath(call, sysfs, 'absent', { timeLimitMs: goneLimitMs }).then(() => true);
-      if ((await unless(['DEADLINE_EXCEEDED'], gone)) === true) return;
+      if ((await unlessCode('DEADLINE_EXCEEDED', gone)) === true) return;
       if (call.signal.aborted) break;
     }
     const message = `${key} is still there after it was flushed: it is in use, or a discovery brought it back while its target still runs. Try again.`;
@@ -91,7 +91,7 @@ export class AoeKernel {
   async awaitUdev(call: Call): Promise<void> {
     // 1: it is not running, or has not ended; who has the device open is looked at afterwards in any case.
     const settled = this.#run(call, (given) => this.runner.run(call, 'awaitUdev', {}, given), { okExitCodes: [0, 1] });
-    await unless(['FAILED_PRECONDITION'], settled);
+    await unlessCode('FAILED_PRECONDITION', settled);
   }
 
   /** The `/proc/<pid>/fd/<n>` that lead to a device or its partitions. @throws PERMISSION_DENIED: not every process could be looked at. */

@@ -1,7 +1,6 @@
-import { type Call, isVbsError, type Machine, OneAtATime, VbsError } from '@vbs/core';
+import { type Call, isVbsError, type Machine, OneAtATime, unlessCode, VbsError } from '@vbs/core';
+import type { IscsiNames } from '@vbs/core/exporter-support';
 import { decidingLine, type OwnLine, ownLine, ownLines, withLine, withoutLines } from './allow-file.js';
-import { unless } from './map-error.js';
-import type { Names } from './names.js';
 import type { IetTarget } from './parse-volumes.js';
 
 const mostTries = 50;
@@ -16,7 +15,7 @@ export class AccessList {
   constructor(
     private readonly path: string,
     private readonly machine: Machine,
-    private readonly names: Names,
+    private readonly names: IscsiNames,
     /** What the kernel has now. */
     private readonly targets: (call: Call) => Promise<readonly IetTarget[]>,
   ) {}
@@ -27,7 +26,7 @@ export class AccessList {
 
   /** @throws FAILED_PRECONDITION: there is no such file, so that ietd lets everybody in. PERMISSION_DENIED. */
   async read(call: Call): Promise<string> {
-    const text = await unless('NOT_FOUND', this.machine.readFile(call, this.path, { maxBytes: mostBytes }));
+    const text = await unlessCode('NOT_FOUND', this.machine.readFile(call, this.path, { maxBytes: mostBytes }));
     if (text !== undefined) return text;
     const message = `${this.path} is not there: ietd lets everybody in to every target then. Make it, with a line for each target of your own; an empty file shuts these.`;
     throw new VbsError('FAILED_PRECONDITION', message, { context: { path: this.path } });
@@ -36,7 +35,7 @@ export class AccessList {
   /** @throws FAILED_PRECONDITION: there is an `initiators.deny` beside it, with which ietd lets in whom that does not name. */
   async refuseDenyFile(call: Call): Promise<void> {
     const path = this.path.replace(/[^/]*$/, 'initiators.deny');
-    if ((await unless('NOT_FOUND', this.machine.readFile(call, path, { maxBytes: mostBytes }))) === undefined) return;
+    if ((await unlessCode('NOT_FOUND', this.machine.readFile(call, path, { maxBytes: mostBytes }))) === undefined) return;
     const message = `${path} is there: ietd then lets in everybody whom that file does not name. Remove it; no line in ${this.path} lets nobody in.`;
     throw new VbsError('FAILED_PRECONDITION', message, { context: { path } });
   }

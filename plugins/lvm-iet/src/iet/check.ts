@@ -1,6 +1,5 @@
-import { type Call, toVbsError } from '@vbs/core';
+import { type Call, toVbsError, unlessCode } from '@vbs/core';
 import { decidingLine, ownLine } from './allow-file.js';
-import { unless } from './map-error.js';
 import type { SeenTarget } from './proc.js';
 import type { Tools } from './tools.js';
 
@@ -29,7 +28,7 @@ export async function checkIet(call: Call, tools: Tools): Promise<readonly strin
     faults.push(`ietadm tells its version as ${JSON.stringify(version.slice(0, 80))}; VBS knows 0.4.15 to 1.4.20.`);
   }
   const [first] = usualLists;
-  if (settings.initiatorsAllow === usualLists[1] && (await unless('NOT_FOUND', tools.machine.readFile(call, first))) !== undefined) {
+  if (settings.initiatorsAllow === usualLists[1] && (await unlessCode('NOT_FOUND', tools.machine.readFile(call, first))) !== undefined) {
     faults.push(`ietd reads ${first}, which is there, and not ${settings.initiatorsAllow}: set "initiatorsAllow".`);
   }
   if (targets !== undefined && allow !== undefined) faults.push(...targets.flatMap((target) => shadowed(tools, target, allow)));

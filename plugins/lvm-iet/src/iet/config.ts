@@ -1,4 +1,5 @@
 import type { Schema } from '@vbs/core';
+import { iscsiSchemas } from '@vbs/core/exporter-support';
 
 /** The configuration of an IET exporter, `exporter.schema.json` as a type. */
 export interface IetConfig {
@@ -20,8 +21,6 @@ export const ietDefaults = {
   initiatorsAllow: '/etc/iet/initiators.allow',
 } as const satisfies Partial<IetConfig>;
 
-const tid = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const;
-
 /** The same as the published `exporter.schema.json`: Node.js 20 imports JSON only as an experiment. */
 export const ietConfigSchema: Schema<IetConfig> = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -32,14 +31,11 @@ export const ietConfigSchema: Schema<IetConfig> = {
   required: ['portal'],
   properties: {
     portal: {
-      type: 'string',
-      pattern: '^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$',
+      ...iscsiSchemas.portal,
       description: 'host:port that initiators connect to, an IPv6 address in brackets. ietd itself listens where the operator told it.',
     },
     iqnPrefix: {
-      type: 'string',
-      pattern: '^iqn\\.[0-9]{4}-(0[1-9]|1[0-2])\\.[a-z0-9][a-z0-9.-]*(:[a-z0-9][a-z0-9.:-]*)?$',
-      maxLength: 180,
+      ...iscsiSchemas.iqnPrefix,
       default: ietDefaults.iqnPrefix,
       description: "What the names of targets begin with; the store's and the export's id follow.",
     },
@@ -63,10 +59,7 @@ export const ietConfigSchema: Schema<IetConfig> = {
       description: "ietd's list of who may log in, on ietd's machine. The file must be there: without it ietd lets everybody in.",
     },
     tids: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['first', 'last'],
-      properties: { first: tid, last: tid },
+      ...iscsiSchemas.targetIds,
       description: "The target ids that VBS may use. Unless told: 4096 that follow from the store's id and the instance's name.",
     },
   },

@@ -4,15 +4,12 @@ import {
   type ConnectionInfo,
   type ExportRequest,
   type Instance,
-  isVbsError,
   type Lifecycle,
-  OneAtATime,
   type TargetExport,
   type TargetExporter,
   type TargetExporterTraits,
-  toVbsError,
-  VbsError,
 } from '@vbs/core';
+import { ExportTurns, ensureEach, IscsiNames, requireExportId } from '@vbs/core/exporter-support';
 import { AccessList } from './access-list.js';
 import { ownLine } from './allow-file.js';
 import { checkIet } from './check.js';
@@ -22,7 +19,7 @@ import type { IetConfig } from './config.js';
 import { deleteExport } from './delete-export.js';
 import { Ietadm } from './ietadm.js';
 import { makeExport } from './make-export.js';
-import { dataLun, Names, requireExportId } from './names.js';
+import { dataLun } from './names.js';
 import { Proc, type SeenTarget } from './proc.js';
 import { type Kind, wantedExport } from './requests.js';
 import { revokeAccess } from './revoke-access.js';
@@ -34,9 +31,6 @@ type Capability = (typeof ietCapabilities)[number];
 type Contract = TargetExporter<Capability, 'iscsi', Kind> & TargetExporterTraits & Lifecycle<Capability>;
 type IetInstance = Instance<IetConfig, 'any', typeof commands>;
 
-/** How many exports are made again at once: ietd does one thing at a time, and other calls want commands too. */
-const ensuredAtOnce = 4;
-
 /** Exports block devices and files over iSCSI by IET: one target for each export, with one LUN. */
 export class IetTargetExporter implements Contract {
   /** ietd listens on every address of its machine unless its operator told it otherwise, which nothing shows. */
@@ -44,11 +38,12 @@ export class IetTargetExporter implements Contract {
   readonly addresses: AddressRange;
   readonly capabilities: ReadonlySet<Capability>;
   readonly #tools: Tools;
-  readonly #turns = new OneAtATime();
+  readonly #turns: ExportTurns;
 
   private constructor(tools: Tools) {
     const { settings, machine } = tools;
     this.#tools = tools;
+    this.#turns = new ExportTurns((call) => tools.ietadm.hasChanged(call) || tools.list.hasChanged(call));
     this.addresses = { space: `iet:${machine.name}`, ...settings.tids };
     this.capabilities = new Set(
       ietCapabilities.filter((name) => (name === 'acl' && !settings.acl ? false : name !== 'chap' || settings.chap)),
@@ -59,7 +54,7 @@ export class IetTargetExporter implements Contract {
   static async open(instance: IetInstance): Promise<IetTargetExporter> {
     const settings = settingsOf(instance);
     const { machine } = instance;
-    const names = new Names(settings.iqnPrefix, instance.store.id);
+    const names = new IscsiNames(settings.iqnPrefix, instance.store.id);
     const proc = new Proc(machine);
     const list = new AccessList(settings.initiatorsAllow, machine, names, (call) => proc.volumes(call));
     const ietadm = new Ietadm(instance.commands);
@@ -73,13 +68,13 @@ export class IetTargetExporter implements Contract {
    */
   async createExport(call: Call, request: ExportRequest<Kind>): Promise<ConnectionInfo<'iscsi'>> {
     const wanted = this.#wanted(request);
-    await this.#alone(call, request.exportId, () => makeExport(call, this.#tools, wanted));
+    await this.#turns.run(call, request.exportId, () => makeExport(call, this.#tools, wanted));
     return this.#connection(wanted.iqn, wanted.lun.serial);
   }
 
   async deleteExport(call: Call, { exportId }: { readonly exportId: string }): Promise<void> {
     requireExportId(exportId);
-    await this.#alone(call, exportId, () => deleteExport(call, this.#tools, exportId));
+    await this.#turns.run(call, exportId, () => deleteExport(call, this.#tools, exportId));
   }
 
   /** Nothing is run for it: the kernel and the access list tell all. */
@@ -91,25 +86,12 @@ export class IetTargetExporter implements Contract {
   /** Tries every one; the error names all that could not be made, with the code of the first. */
   async ensureExports(call: Call, { exports }: { readonly exports: readonly ExportRequest<Kind>[] }): Promise<void> {
     const seen = await look(call, this.#tools);
-    const failures: { readonly exportId: string; readonly error: VbsError }[] = [];
-    const rest = [...exports];
-    const work = async (): Promise<void> => {
-      for (let request = rest.shift(); request !== undefined; request = rest.shift()) {
-        const { exportId } = request;
-        await this.#ensure(call, request, seen).catch((error: unknown) => failures.push({ exportId, error: toVbsError(error) }));
-      }
-    };
-    await Promise.all(Array.from({ length: ensuredAtOnce }, work));
-    const [first] = failures;
-    if (first === undefined) return;
-    const told = failures.map(({ exportId, error }) => ({ exportId, message: error.message }));
-    const message = `not made again: ${told.map((one) => `${one.exportId} (${one.message})`).join('; ')}`;
-    throw new VbsError(first.error.code, message, { resource: first.exportId, context: { failures: told }, cause: first.error });
+    await ensureEach(exports, (request) => this.#ensure(call, request, seen));
   }
 
   async revokeAccess(call: Call, { exportId }: { readonly exportId: string }): Promise<void> {
     requireExportId(exportId);
-    await this.#alone(call, exportId, () => revokeAccess(call, this.#tools, exportId));
+    await this.#turns.run(call, exportId, () => revokeAccess(call, this.#tools, exportId));
   }
 
   async check(call: Call): Promise<readonly string[]> {
@@ -118,32 +100,12 @@ export class IetTargetExporter implements Contract {
 
   async #ensure(call: Call, request: ExportRequest<Kind>, seen: Look): Promise<void> {
     const wanted = this.#wanted(request);
-    await this.#alone(call, request.exportId, () => makeExport(call, this.#tools, wanted, seen));
+    await this.#turns.run(call, request.exportId, () => makeExport(call, this.#tools, wanted, seen));
   }
 
   #wanted(request: ExportRequest<Kind>): ReturnType<typeof wantedExport> {
     const { settings, names } = this.#tools;
     return wantedExport(request, settings, names.iqn(request.exportId));
-  }
-
-  /**
-   * One change of an export at a time. A call that was cancelled between two acts has not left everything as it was (safety A1), though
-   * the act that it met had not begun.
-   */
-  #alone<T>(call: Call, exportId: string, act: () => Promise<T>): Promise<T> {
-    const { ietadm, list } = this.#tools;
-    return this.#turns.run(exportId, async () => {
-      try {
-        return await act();
-      } catch (error) {
-        if (!isVbsError(error) || error.code !== 'ABORTED' || !(ietadm.hasChanged(call) || list.hasChanged(call))) throw error;
-        throw new VbsError('DEADLINE_EXCEEDED', `${exportId} was changed in part: ${error.message}`, {
-          resource: exportId,
-          context: error.context,
-          cause: error,
-        });
-      }
-    });
   }
 
   #listed(target: SeenTarget, allow: string): TargetExport<'iscsi'> | undefined {

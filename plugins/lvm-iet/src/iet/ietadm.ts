@@ -1,6 +1,6 @@
-import type { Call, CommandRunner, CommandValues, RunResult, Secret } from '@vbs/core';
+import { type Call, type CommandRunner, type CommandValues, type RunResult, type Secret, unlessCode } from '@vbs/core';
 import type { commands } from './commands.js';
-import { mapIetError, unless } from './map-error.js';
+import { mapIetError } from './map-error.js';
 import { dataLun } from './names.js';
 import { type IetUser, parseUsers } from './parse-users.js';
 
@@ -44,7 +44,7 @@ export class Ietadm {
 
   /** Also of a target id that has no target. */
   async users(call: Call, tid: number): Promise<readonly IetUser[]> {
-    const result = await unless('NOT_FOUND', this.#run(call, 'listUsers', { tid }));
+    const result = await unlessCode('NOT_FOUND', this.#run(call, 'listUsers', { tid }));
     return result === undefined ? [] : parseUsers(result.stdout);
   }
 

@@ -1,8 +1,8 @@
 import { type Call, errorTable, isVbsError, VbsError } from '@vbs/core';
+import { inspectVolume } from '@vbs/core/exporter-support';
 import { decidingLine, ownLine } from './allow-file.js';
 import { isWhole, lunOf, refuseOther, refuseSharedPath } from './compare.js';
 import { closed } from './delete-export.js';
-import { inspectVolume } from './inspect-volume.js';
 import { isRefusal } from './map-error.js';
 import type { IetTarget } from './parse-volumes.js';
 import type { SeenTarget } from './proc.js';
@@ -58,7 +58,7 @@ function refuseUser({ exportId, request: { chap } }: WantedExport): void {
 
 /** @throws NOT_FOUND, PERMISSION_DENIED. FAILED_PRECONDITION: it is smaller than the volume, or ietd would let everybody in. */
 async function refuseVolume(call: Call, tools: Tools, { exportId, lun, request: { volume } }: WantedExport): Promise<void> {
-  const [sizeBytes] = await Promise.all([inspectVolume(call, tools, volume.locator), tools.list.refuseDenyFile(call)]);
+  const [sizeBytes] = await Promise.all([inspectVolume(call, tools, volume.locator, 'ietd'), tools.list.refuseDenyFile(call)]);
   if (sizeBytes >= volume.sizeBytes) return;
   const message = `${lun.path} has ${sizeBytes} bytes, and the volume ${volume.id} has ${volume.sizeBytes}.`;
   throw new VbsError('FAILED_PRECONDITION', message, { resource: exportId, context: { sizeBytes } });

@@ -35,13 +35,3 @@ export function isRefusal(error: unknown): boolean {
   const { exitCode } = error.context;
   return exitCode === 234 || exitCode === 255;
 }
-
-/** What an act answers; undefined where it ended with this code. */
-export async function unless<T>(code: ErrorCode, act: Promise<T>): Promise<T | undefined> {
-  try {
-    return await act;
-  } catch (error) {
-    if (isVbsError(error) && error.code === code) return undefined;
-    throw error;
-  }
-}

@@ -1,5 +1,4 @@
-import { type Call, type Machine, VbsError } from '@vbs/core';
-import { unless } from './map-error.js';
+import { type Call, type Machine, unlessCode, VbsError } from '@vbs/core';
 import { type IetSession, parseSessions } from './parse-sessions.js';
 import { type IetTarget, parseVolumes } from './parse-volumes.js';
 
@@ -38,7 +37,7 @@ export class Proc {
   }
 
   async #read(call: Call, path: string): Promise<string | undefined> {
-    return await unless('NOT_FOUND', this.machine.readFile(call, path, { maxBytes: mostBytes }));
+    return await unlessCode('NOT_FOUND', this.machine.readFile(call, path, { maxBytes: mostBytes }));
   }
 }
 

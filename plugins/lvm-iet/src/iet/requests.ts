@@ -1,7 +1,8 @@
 import { type ExportRequest, VbsError } from '@vbs/core';
+import { requireExportId } from '@vbs/core/exporter-support';
 import { initiatorEntry, longestLine, type OwnLine, writtenLine } from './allow-file.js';
 import type { NewLun } from './ietadm.js';
-import { requireExportId, shownSerial } from './names.js';
+import { shownSerial } from './names.js';
 import type { IetSettings } from './settings.js';
 
 export type Kind = 'block' | 'file';

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type Call, Secret, VbsError } from '@vbs/core';
+import { type Call, Secret, unlessCode, VbsError } from '@vbs/core';
 import { ownLine } from './allow-file.js';
 import { lunOf } from './compare.js';
 import { closed, lineOf } from './delete-export.js';
-import { unless } from './map-error.js';
 import { dropSessions } from './sessions.js';
 import { deleteLun } from './take-away.js';
 import { look, type Tools } from './tools.js';
@@ -35,6 +34,6 @@ async function replaceUsers(call: Call, { ietadm }: Tools, exportId: string, tid
     await ietadm.createUser(call, exportId, tid, nobody, new Secret(randomBytes(secretBytes).toString('hex')));
   }
   for (const user of users) {
-    if (user.name !== nobody) await unless('NOT_FOUND', ietadm.deleteUser(call, exportId, tid, user));
+    if (user.name !== nobody) await unlessCode('NOT_FOUND', ietadm.deleteUser(call, exportId, tid, user));
   }
 }

@@ -1,7 +1,7 @@
 import { type Instance, VbsError } from '@vbs/core';
+import { defaultTargetIds, type TargetIds } from '@vbs/core/exporter-support';
 import type { commands } from './commands.js';
 import { type IetConfig, ietDefaults } from './config.js';
-import { defaultTids } from './names.js';
 
 /** The configuration of an instance, completed. */
 export interface IetSettings {
@@ -12,7 +12,7 @@ export interface IetSettings {
   readonly initiatorsAllow: string;
   /** IOMode of an export that may be written to. */
   readonly writeMode: 'wt' | 'wb';
-  readonly tids: { readonly first: number; readonly last: number };
+  readonly tids: TargetIds;
 }
 
 type Told = Pick<Instance<IetConfig, 'any', typeof commands>, 'config' | 'name' | 'store' | 'commands'>;
@@ -30,7 +30,7 @@ export function settingsOf(instance: Told): IetSettings {
   if (!(port >= 1 && port <= highestPort)) {
     throw invalid('portal', `must be host:port, an IPv6 host in brackets, a port of 1 to ${highestPort}; it is ${config.portal}.`);
   }
-  const tids = config.tids ?? defaultTids(instance.store.id, instance.name);
+  const tids = config.tids ?? defaultTargetIds(instance.store.id, instance.name);
   if (tids.last < tids.first) throw invalid('tids', `must have "first" not above "last"; it has ${tids.first} and ${tids.last}.`);
   const careless = patternWithoutTid(instance.commands);
   if (careless !== undefined) {

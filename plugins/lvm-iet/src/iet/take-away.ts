@@ -1,13 +1,13 @@
-import { type Call, isVbsError, VbsError } from '@vbs/core';
+import { type Call, isVbsError, unlessCode, VbsError } from '@vbs/core';
 import { lunOf } from './compare.js';
-import { isBusy, isRefusal, unless } from './map-error.js';
+import { isBusy, isRefusal } from './map-error.js';
 import type { IetUser } from './parse-users.js';
 import type { SeenTarget } from './proc.js';
 import type { Tools } from './tools.js';
 
 /** Accounts of a target id, of whichever target that had it: they outlive targets. */
 export async function clearUsers(call: Call, { ietadm }: Tools, exportId: string, tid: number): Promise<void> {
-  for (const user of await ietadm.users(call, tid)) await unless('NOT_FOUND', ietadm.deleteUser(call, exportId, tid, user));
+  for (const user of await ietadm.users(call, tid)) await unlessCode('NOT_FOUND', ietadm.deleteUser(call, exportId, tid, user));
 }
 
 /** Ends also where ietd refuses it, if the LUN is not there. */
@@ -35,9 +35,9 @@ export async function takeAway(
   const { ietadm, proc, list } = tools;
   if (lunOf(target) !== undefined) await deleteLun(call, tools, exportId, target);
   if (users === 'unknown') await clearUsers(call, tools, exportId, target.tid);
-  else for (const user of users) await unless('NOT_FOUND', ietadm.deleteUser(call, exportId, target.tid, user));
+  else for (const user of users) await unlessCode('NOT_FOUND', ietadm.deleteUser(call, exportId, target.tid, user));
   try {
-    await unless('NOT_FOUND', ietadm.deleteTarget(call, exportId, target.tid));
+    await unlessCode('NOT_FOUND', ietadm.deleteTarget(call, exportId, target.tid));
   } catch (error) {
     // Some versions say it in the words of every other refusal.
     if (!isBusy(error) && !(isRefusal(error) && (await hasSessions(call, tools, target)))) throw error;

@@ -1,15 +1,15 @@
 import type { Call, CommandRunner, Machine } from '@vbs/core';
+import type { IscsiNames } from '@vbs/core/exporter-support';
 import type { AccessList } from './access-list.js';
 import type { commands } from './commands.js';
 import type { Ietadm } from './ietadm.js';
-import type { Names } from './names.js';
 import type { Proc, SeenTarget } from './proc.js';
 import type { IetSettings } from './settings.js';
 
 /** What the acts of one exporter share. */
 export interface Tools {
   readonly settings: IetSettings;
-  readonly names: Names;
+  readonly names: IscsiNames;
   readonly ietadm: Ietadm;
   readonly proc: Proc;
   readonly list: AccessList;

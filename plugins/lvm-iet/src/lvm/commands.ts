@@ -14,12 +14,12 @@ export const lvmCommands = {
   createThin:
     'lvcreate --config <lvmConfig> --yes --virtualsize <size>b --thinpool <volumeGroup>/<thinPool> --name <id> --addtag <storeTag> --addtag <stateTag>',
   snapshotThick:
-    'lvcreate --config <lvmConfig> --yes --snapshot --extents <percent>%ORIGIN --name <id> --addtag <storeTag> --addtag <volumeTag> --addtag <bytesTag> <volumeGroup>/<volumeId>',
+    'lvcreate --config <lvmConfig> --yes --snapshot --extents <percent>%ORIGIN --name <id> --addtag <storeTag> --addtag <stateTag> --addtag <volumeTag> --addtag <bytesTag> <volumeGroup>/<volumeId>',
   snapshotThin:
-    'lvcreate --config <lvmConfig> --yes --snapshot --setactivationskip y --name <id> --addtag <storeTag> --addtag <volumeTag> <volumeGroup>/<volumeId>',
+    'lvcreate --config <lvmConfig> --yes --snapshot --setactivationskip y --name <id> --addtag <storeTag> --addtag <stateTag> --addtag <volumeTag> <volumeGroup>/<volumeId>',
   cloneThin:
     'lvcreate --config <lvmConfig> --yes --snapshot --setactivationskip n --activate y --name <id> --addtag <storeTag> --addtag <stateTag> <volumeGroup>/<snapshotId>',
-  activate: 'lvchange --config <lvmConfig> --activate y --ignoreactivationskip <volumeGroup>/<id>',
+  activate: 'lvchange --config <lvmConfig> --yes --activate y --ignoreactivationskip <volumeGroup>/<id>',
   retag: 'lvchange --config <lvmConfig> --addtag <tag> --deltag <oldTag> <volumeGroup>/<id>',
   extend: 'lvextend --config <lvmConfig> --size <size>b <volumeGroup>/<id>',
   remove: 'lvremove --config <lvmConfig> --yes --select lv_tags=<storeTag>&&lv_attr!~^[oO] <volumeGroup>/<id>',

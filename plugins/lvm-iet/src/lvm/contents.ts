@@ -86,7 +86,7 @@ export class Contents {
 
   #snapshot(lv: LogicalVolume): BackendSnapshot | undefined {
     const volumeId = volumeIn(lv.tags);
-    if (volumeId === undefined || !isId('snapshot', lv.name) || !this.#isOurs(lv)) return undefined;
+    if (volumeId === undefined || stateIn(lv.tags) !== 'ready' || !isId('snapshot', lv.name) || !this.#isOurs(lv)) return undefined;
     const { id, sizeBytes } = { id: lv.name, sizeBytes: lv.sizeBytes };
     if (this.view.thinPool !== undefined) return { id, volumeId, sizeBytes };
     // An LV of the name that is no snapshot is what a broken-off lvcreate left.

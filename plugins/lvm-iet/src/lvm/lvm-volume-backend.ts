@@ -151,6 +151,18 @@ export class LvmVolumeBackend implements Contract {
   /** Acts on what one look shows, while nobody else of this process acts on the same volume or snapshot. */
   async #alone<T>(call: Call, id: string, act: (contents: Contents) => Promise<T>): Promise<T> {
     const { machineName, settings } = this.#pool.lvm;
-    return await turns.run(`${machineName}/${settings.volumeGroup}/${id}`, async () => act(await this.#contents(call)));
+    return await turns.run(`${machineName}/${settings.volumeGroup}/${id}`, async () => {
+      const contents = await this.#contents(call);
+      this.#requireWhole(contents);
+      return await act(contents);
+    });
+  }
+
+  /** LVM removes and marks volumes of a group with missing devices, which then come back with other metadata. */
+  #requireWhole({ view }: Contents): void {
+    if (!view.group.partial) return;
+    const { volumeGroup } = this.#pool.lvm.settings;
+    const message = `Devices of the volume group ${volumeGroup} are missing, and nothing in it is changed meanwhile: connect them (vgs -o +devices), or take them out of it (vgreduce --removemissing).`;
+    throw new VbsError('UNAVAILABLE', message, { context: { volumeGroup } });
   }
 }

@@ -23,7 +23,11 @@ const texts: readonly (readonly [pattern: RegExp, code: ErrorCode, why: string])
   ],
   [/Pool \S+ not found in Volume group/, 'UNAVAILABLE', 'the thin pool is not there'],
   [/already exists in volume group/, 'ALREADY_EXISTS', 'a logical volume of this name exists'],
-  [/Failed to find logical volume|Snapshot origin LV \S+ not found/, 'NOT_FOUND', 'there is no such logical volume'],
+  [
+    /Failed to find logical volume|Logical volume \S+ not found in volume group|Snapshot origin LV \S+ not found/,
+    'NOT_FOUND',
+    'there is no such logical volume',
+  ],
   [
     /in use\.|contains a filesystem in use|used by another device|Device or resource busy/,
     'FAILED_PRECONDITION',
@@ -55,7 +59,11 @@ export function mapLvmError(error: unknown): VbsError {
     new VbsError(code, `LVM: ${why} (${told.trim().slice(-300)}).`, { context: error.context, cause: error });
   if (exitCode === notFoundExit) return mapped('FAILED_PRECONDITION', 'a tool is not installed, or not in PATH: install lvm2');
   if (exitCode === notExecutableExit) return mapped('PERMISSION_DENIED', 'this user may not run the tool');
-  const found = texts.find(([pattern]) => pattern.test(told));
+  // It broke off in the middle of a change of the kernel's devices: nothing is certain, whatever else it says.
+  if (told.includes('Manual intervention required')) return error;
+  // Warnings are about the whole group or pool, and not why this command failed, unless nothing else tells.
+  const errors = told.replaceAll(/^\s*WARNING: .*$/gm, '');
+  const found = texts.find(([pattern]) => pattern.test(errors)) ?? texts.find(([pattern]) => pattern.test(told));
   return found === undefined ? error : mapped(found[1], found[2]);
 }
 

@@ -8,7 +8,10 @@ import { requireFromBytes, requireRoomFor } from './requests.js';
 import { bytesTag, stateTag, volumeTag } from './tags.js';
 import { requireThinRoom } from './thin-room.js';
 
-/** One lvcreate, which lets no write through while it takes the snapshot; its tags come with it. */
+/**
+ * One lvcreate, which lets no write through while it takes the snapshot. One that was killed can leave an LV with all its tags whose
+ * content the kernel was never told to keep, and would take later (safety C2): the snapshot is there when its state was changed.
+ */
 export async function createSnapshot(
   call: Call,
   pool: LvmPool,
@@ -28,15 +31,17 @@ export async function createSnapshot(
   }
   if (contents.ownLv(id) !== undefined) await removeLv(call, pool, id);
   else if (contents.lv(id) !== undefined) throw contents.foreign(id);
-  const values = { id, volumeId, storeTag, volumeTag: volumeTag(volumeId) };
-  if (lvm.settings.thinPool !== undefined) {
+  const thick = lvm.settings.thinPool === undefined;
+  const values = { id, volumeId, storeTag, stateTag: stateTag('making'), volumeTag: volumeTag(volumeId) };
+  if (thick) {
+    const { snapshotPercent: percent } = lvm.settings;
+    await lvm.change(call, id, 'snapshotThick', { ...values, percent, bytesTag: bytesTag(bytes) });
+  } else {
     requireThinRoom(contents.view, lvm.settings, lv.sizeBytes);
     await lvm.change(call, id, 'snapshotThin', values);
-    return { id, volumeId, sizeBytes: lv.sizeBytes };
   }
-  const { snapshotPercent: percent } = lvm.settings;
-  await lvm.change(call, id, 'snapshotThick', { ...values, percent, bytesTag: bytesTag(bytes) });
-  return { id, volumeId, sizeBytes: bytes };
+  await afterChange(() => lvm.change(call, id, 'retag', { id, tag: stateTag('ready'), oldTag: stateTag('making') }));
+  return { id, volumeId, sizeBytes: thick ? bytes : lv.sizeBytes };
 }
 
 /** A full copy by dd, then zeros behind it; the change of its state's tag makes the volume whole. */

@@ -22,9 +22,11 @@ export async function createVolume(call: Call, pool: LvmPool, contents: Contents
   if (found !== undefined && !goesOn) await removeVolume(call, pool, contents, found.lv);
   requireThinRoom(contents.view, lvm.settings, sizeBytes);
   if (!thick) {
-    const state = toBeFilled ? 'filling' : 'ready';
-    const values = { id, size: sizeBytes, thinPool: lvm.settings.thinPool ?? '', storeTag, stateTag: stateTag(state) };
-    await lvm.change(call, id, 'createThin', values);
+    const tag = stateTag(toBeFilled ? 'filling' : 'ready');
+    const making = stateTag('making');
+    await lvm.change(call, id, 'createThin', { id, size: sizeBytes, thinPool: lvm.settings.thinPool ?? '', storeTag, stateTag: making });
+    // LVM names a thin volume first and makes it in the pool then: one that it was killed over has a name alone.
+    await afterChange(() => lvm.change(call, id, 'retag', { id, tag, oldTag: making }));
     return made(pool, id, sizeBytes, toBeFilled);
   }
   if (!goesOn) {
@@ -42,7 +44,7 @@ export async function createVolume(call: Call, pool: LvmPool, contents: Contents
   });
 }
 
-/** A thin snapshot of the thin snapshot; a larger one is nobody's until it has grown. */
+/** A thin snapshot of the thin snapshot; nobody's until it is as large as asked. */
 export async function cloneVolume(call: Call, pool: LvmPool, contents: Contents, request: BackendCloneRequest): Promise<Volume> {
   const { id, sizeBytes, snapshotId } = request;
   const { lvm, storeTag } = pool;
@@ -53,14 +55,11 @@ export async function cloneVolume(call: Call, pool: LvmPool, contents: Contents,
   requireRoomFor(snapshot.sizeBytes, sizeBytes);
   if (found !== undefined) await removeVolume(call, pool, contents, found.lv);
   requireThinRoom(contents.view, lvm.settings, sizeBytes);
-  const grows = sizeBytes > snapshot.sizeBytes;
-  await lvm.change(call, id, 'cloneThin', { id, snapshotId, storeTag, stateTag: stateTag(grows ? 'making' : 'ready') });
-  if (grows) {
-    await afterChange(async () => {
-      await lvm.change(call, id, 'extend', { id, size: sizeBytes });
-      await lvm.change(call, id, 'retag', { id, tag: stateTag('ready'), oldTag: stateTag('making') });
-    });
-  }
+  await lvm.change(call, id, 'cloneThin', { id, snapshotId, storeTag, stateTag: stateTag('making') });
+  await afterChange(async () => {
+    if (sizeBytes > snapshot.sizeBytes) await lvm.change(call, id, 'extend', { id, size: sizeBytes });
+    await lvm.change(call, id, 'retag', { id, tag: stateTag('ready'), oldTag: stateTag('making') });
+  });
   return made(pool, id, sizeBytes, false);
 }
 
