@@ -43,6 +43,9 @@ export interface Ran {
   readonly words: readonly string[];
 }
 
+/** In milliseconds. */
+const longestCallMs = 300_000;
+
 /** A volume server and a node of stand-in tools, and the stores that work on them. */
 export class Road {
   /** One for both machines: the n-th command is the n-th of the whole road. */
@@ -134,7 +137,11 @@ export class Road {
   #configuration(): object {
     const viaIscsi = this.kind === 'LVM → IET → iSCSI';
     const exporter = viaIscsi ? { plugin: 'lvm-iet', portal } : { plugin: 'aoe', interface: storageInterface };
-    const initiators = viaIscsi ? { iscsi: { plugin: 'iscsi' } } : { aoe: { plugin: 'aoe', interfaces: [storageInterface] } };
+    // Many at once wait for their turn within a call, on a busy machine for longer than its usual limit.
+    const limited = this.options.takesMs === undefined ? {} : { timeLimits: { connect: longestCallMs, disconnect: longestCallMs } };
+    const initiators = viaIscsi
+      ? { iscsi: { plugin: 'iscsi', ...limited } }
+      : { aoe: { plugin: 'aoe', interfaces: [storageInterface], ...limited } };
     const pool = this.options.thick === true ? { blockBytes: extentBytes } : { thinPool };
     return {
       database: { client: 'sqlite3', filename: this.databaseFile },
