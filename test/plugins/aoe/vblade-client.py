@@ -4,6 +4,7 @@ It asks again until it is answered, as the kernel's does, and gives up after a w
 """
 import base64
 import json
+import os
 import socket
 import struct
 import sys
@@ -19,7 +20,8 @@ AGAIN_S = 0.1
 interface, mac, limit_ms = sys.argv[1], bytes.fromhex(sys.argv[2].replace(":", "")), int(sys.argv[3])
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
 sock.bind((interface, ETHERTYPE))
-tag = int(time.monotonic() * 1000) & 0xFFFF
+# Several clients may have one MAC address, and hear each other's answers.
+tag = int.from_bytes(os.urandom(4), "big") & 0xFFFFFFF
 
 
 class Refused(Exception):
@@ -46,6 +48,8 @@ def answers(shelf, slot, command, argument, wait, many=False):
             continue
         flags, error, major, minor, answered, told = struct.unpack(">BBHBBI", received[14:24])
         if not flags & RESPONSE or told != tag or answered != command:
+            continue
+        if not many and (major, minor) != (shelf, slot):
             continue
         found.append((received[6:12], flags, error, major, minor, received[24:]))
         if not many:
