@@ -22,7 +22,7 @@ targetExporterConformance(whySkipped === '' ? test.serial : test.skip, aoePlugin
   label: `aoe on the real vblade${whySkipped}`,
   config: () => ({ interface: segment.interface }),
   machine: ({ directory }) => segment.machine(join(dirname(directory), 'state')),
-  timeLimitMs: 120_000,
+  timeLimitMs: 240_000,
   makeVolume: makeFileVolume,
   connect: (connection) => vbladeClient(segment, connection, { mac, limitMs: 2_000 }),
   initiators: [mac],
