@@ -6,6 +6,7 @@ import { lvmCommands } from '@vbs/plugin-lvm-iet/internal/lvm/commands.js';
 import test from 'ava';
 import { LvmWorld, lvmTools } from '../stand-ins/lvm/index.js';
 import { extentBytes, LvmGroups, thinPool } from './support/lvm-groups.js';
+import { differing, type Said, typed } from './support/typed.js';
 
 let lab: Lab;
 test.before(async () => {
@@ -97,43 +98,21 @@ test('stand-in LVM › answers every command line as LVM, dd and blkdiscard of a
     thinPool: { name: thinPool, extents: 64, metadataExtents: 4 },
   });
   const tools = lvmTools(world);
-  const said = await typed(lines.map((line) => named(line, group.name)));
-  const answers: [line: string, answer: object][] = [];
+  const said = await typed(
+    server(),
+    lines.map((line) => named(line, group.name)),
+  );
+  const stood: Said[] = [];
   for (const line of lines) {
     const [tool = '', ...args] = named(line, group.name);
     const { exitCode = 0, stdout = '', stderr = '' } = (await tools[tool]?.({ args, input: '', root })) ?? { exitCode: 127 };
-    answers.push([line.join(' '), comparable({ exitCode, stdout, stderr })]);
+    stood.push({ exitCode, stdout, stderr });
   }
-  t.deepEqual(
-    answers,
-    lines.map((line, index) => [line.join(' '), comparable(said[index] as Said)]),
-  );
+  t.deepEqual(differing(lines, stood, said, comparable), []);
 });
-
-interface Said {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 const named = (line: readonly string[], group: string): readonly string[] =>
   line.map((word) => word.replaceAll(/(^|\/)@/g, (_all, before: string) => `${before}${group}`));
-
-/** Types all lines to one shell of the guest, whose commands would else cost more than themselves. */
-async function typed(all: readonly (readonly string[])[]): Promise<readonly Said[]> {
-  const quoted = all.map((line) => `say ${line.map((word) => `'${word}'`).join(' ')}`);
-  const told = await server().script(`
-    export LC_ALL=C
-    say() { local code=0; "$@" >/tmp/said.out 2>/tmp/said.err </dev/null || code=$?; printf '%s\\n' "$code" "$(base64 -w0 /tmp/said.out)" "$(base64 -w0 /tmp/said.err)"; }
-    ${quoted.join('\n')}`);
-  const parts = told.split('\n');
-  const text = (part: string | undefined): string => Buffer.from(part ?? '', 'base64').toString();
-  return all.map((_line, index) => ({
-    exitCode: Number(parts[3 * index]),
-    stdout: text(parts[3 * index + 1]),
-    stderr: text(parts[3 * index + 2]),
-  }));
-}
 
 /** Without what is of one machine and moment: how full things are, how fast dd was, and what LVM warns of. */
 function comparable({ exitCode, stdout, stderr }: Said): object {

@@ -39,7 +39,7 @@ export function aoetools(node: AoeNode): Tools {
       const text = `${args.join(' ')}\n`;
       const [, shelf, slot] = /^e(\d+)\.(\d+)/.exec(text) ?? [];
       const isTaken = text.length < 16 && shelf !== undefined && node.revalidate(`e${Number(shelf)}.${Number(slot)}`);
-      return isTaken ? {} : failed('/sbin/aoe-revalidate: 24: echo: echo: I/O error\naoe-revalidate: revalidate failed\n');
+      return isTaken ? {} : failed('/usr/sbin/aoe-revalidate: 22: echo: echo: I/O error\naoe-revalidate: revalidate failed\n');
     },
     'aoe-flush': async ({ args }) => {
       const refusal = unwritable('aoe-flush', 'flush');

@@ -48,7 +48,8 @@ export function parseArguments(args: readonly string[]): IscsiadmArguments {
   if (unknown !== undefined) {
     throw failure(7, `iscsiadm: unrecognized option '${unknown}'`, `iscsiadm: ${mode} mode: option '-?' is not allowed/supported`);
   }
-  if (mode === '') throw failure(7, 'iscsiadm: No mode specified. Try: iscsiadm --help');
+  if (!values.has('m')) throw failure(7, "Try `iscsiadm --help' for more information.");
+  if (mode === '') throw failure(7, 'iscsiadm: mode -1 is not yet supported');
   const wrong = [...flags, ...values.keys()].find((letter) => !taken[mode]?.includes(letter));
   if (wrong !== undefined) throw failure(7, `iscsiadm: ${mode} mode: option '-${wrong}' is not allowed/supported`);
   return { mode, flags, values };

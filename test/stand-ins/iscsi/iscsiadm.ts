@@ -63,7 +63,11 @@ function update({ database }: IscsiadmWorld, records: readonly NodeRecord[], val
   for (const record of records) {
     for (const [index, name] of names.entries()) {
       if (!record.values.has(name) && !/^node\.session\.auth\./.test(name))
-        return failure(7, `iscsiadm: Cannot modify ${name}. It is not known.`);
+        return failure(
+          7,
+          `iscsiadm: Cannot modify ${name}. Invalid param name.`,
+          'iscsiadm: Could not execute operation on all records: invalid parameter',
+        );
       database.update(record, name, given[index] ?? '');
     }
   }
@@ -77,6 +81,7 @@ function remove({ database, kernel }: IscsiadmWorld, records: readonly NodeRecor
       return failure(
         15,
         `iscsiadm: This command will remove the record ${of}, but a session is using it. Logout session then rerun command to remove record.`,
+        'iscsiadm: Could not execute operation on all records: session exists',
       );
     }
     database.delete(record);
