@@ -3,7 +3,7 @@ import { VbsError } from '../errors.js';
 import { nextEpoch } from '../metadata/database/store-identity.js';
 import { drawIds } from '../metadata/ids.js';
 import { findLeaseConflict, insertLeases, type LeaseSet, releaseLeases } from '../metadata/leases.js';
-import type { MetadataStore, StoreTransaction } from '../metadata/metadata-store.js';
+import type { StoreTransaction } from '../metadata/metadata-store.js';
 import { insertSteps, type OperationRecord, operations, type StepEntry } from '../metadata/operations.js';
 import type { IdKind } from '../model/ids.js';
 import { Fenced } from './fenced.js';
@@ -70,16 +70,10 @@ interface Change {
 /** Writes the journal. Every write needs this process's lease and the operation's epoch; without them it throws Fenced. */
 @injectable
 export class Journal {
-  readonly #store: MetadataStore;
   readonly #lease: ProcessLease;
   readonly #newId: () => string;
 
-  constructor(
-    @inject(workflowTokens.metadata) store: MetadataStore,
-    @inject(workflowTokens.lease) lease: ProcessLease,
-    @inject(workflowTokens.newId) newId: () => string,
-  ) {
-    this.#store = store;
+  constructor(@inject(workflowTokens.lease) lease: ProcessLease, @inject(workflowTokens.newId) newId: () => string) {
     this.#lease = lease;
     this.#newId = newId;
   }
@@ -91,8 +85,7 @@ export class Journal {
    * @throws ResourceBusy. ALREADY_EXISTS: the token was used with another request.
    */
   begin<P, O extends object>(plan: OperationPlan<P, O>, born: (id: string) => void = () => undefined): Promise<BegunOperation> {
-    this.#lease.requireHeld();
-    return this.#store.transaction(async (tx) => {
+    return this.#lease.transaction(async (tx) => {
       const earlier = await operationOfToken(tx, plan.workflow.kind, plan.clientToken);
       if (earlier !== null) return { record: earlier, repeated: true };
       const record = await this.#insert(tx, plan);
@@ -146,8 +139,7 @@ export class Journal {
 
   /** Takes over an operation: a higher epoch, this process as its owner. Null when it has ended, or its owner is another than expected. */
   adopt(id: string, expectedOwner: string): Promise<OperationRecord | null> {
-    this.#lease.requireHeld();
-    return this.#store.transaction(async (tx) => {
+    return this.#lease.transaction(async (tx) => {
       const epoch = await nextEpoch(tx.trx);
       const patch = { owner: this.#lease.processId, epoch, updatedAt: tx.now };
       return operations.updateIf(tx.trx, id, { owner: expectedOwner }, patch);
@@ -156,8 +148,7 @@ export class Journal {
 
   /** Writes where an operation stands. @throws Fenced: another process took it over; nothing of the change was made. */
   write(record: OperationRecord, { patch, entries = [], also }: Change): Promise<OperationRecord> {
-    this.#lease.requireHeld();
-    return this.#store.transaction(async (tx) => {
+    return this.#lease.transaction(async (tx) => {
       const changed = typeof patch === 'function' ? await settled(tx, record, patch) : patch;
       const written = await writeHeld(tx, record, changed);
       await insertSteps(tx.trx, record.id, entries, tx.now);

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Logger } from '../contract/call.js';
 import { inject, injectable } from '../di.js';
-import type { MetadataStore } from '../metadata/metadata-store.js';
+import type { MetadataStore, StoreTransaction } from '../metadata/metadata-store.js';
 import { expireProcess, forgetProcesses, insertProcess, renewProcess } from '../metadata/processes.js';
 import { Fenced } from './fenced.js';
 import type { StoreTimes } from './store-times.js';
@@ -59,9 +59,7 @@ export class ProcessLease {
   }
 
   async start(): Promise<void> {
-    const begun = performance.now();
-    await this.#store.transaction(({ trx }) => insertProcess(trx, this.#store.dialect, this.#entry, this.#leaseMs));
-    this.#hold(begun);
+    this.#hold(await this.#store.transaction((tx) => this.#insert(tx)));
     this.#timer = setInterval(() => this.#tick(), this.#leaseMs / 6);
     this.#timer.unref();
   }
@@ -79,10 +77,38 @@ export class ProcessLease {
 
   /** Renews the lease once. */
   async renew(): Promise<void> {
+    this.#hold(await this.#store.transaction(async (tx) => (await this.#renew(tx)) ?? (await this.#insert(tx))));
+  }
+
+  /**
+   * Runs a transaction of the journal, and renews the lease within it where that is due: behind a queue of such transactions a renewal of
+   * its own would come too late. @throws Fenced: the lease may be over; what the work threw.
+   */
+  async transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    this.requireHeld();
+    const { answer, begun } = await this.#store.transaction(async (tx) => ({
+      begun: this.#isDue() ? await this.#renew(tx) : null,
+      answer: await work(tx),
+    }));
+    if (begun !== null) this.#hold(begun);
+    return answer;
+  }
+
+  #isDue(): boolean {
+    const left = this.#heldUntil - performance.now();
+    return left < this.#leaseMs / 2;
+  }
+
+  /** Answers when it began, by this process's clock: the database counts from there or later. Null: the process is not known any more. */
+  async #renew({ trx }: StoreTransaction): Promise<number | null> {
     const begun = performance.now();
-    const known = await this.#store.transaction(({ trx }) => renewProcess(trx, this.#store.dialect, this.#entry.id, this.#leaseMs));
-    if (!known) await this.#store.transaction(({ trx }) => insertProcess(trx, this.#store.dialect, this.#entry, this.#leaseMs));
-    this.#hold(begun);
+    return (await renewProcess(trx, this.#store.dialect, this.#entry.id, this.#leaseMs)) ? begun : null;
+  }
+
+  async #insert({ trx }: StoreTransaction): Promise<number> {
+    const begun = performance.now();
+    await insertProcess(trx, this.#store.dialect, this.#entry, this.#leaseMs);
+    return begun;
   }
 
   /**
