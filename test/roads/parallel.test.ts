@@ -3,8 +3,7 @@ import test from 'ava';
 import { bytesOf } from './support/faulty-road.js';
 import { Road, roadKinds, volumeBytes } from './support/road.js';
 
-/** So many at once; of the AoE road fewer, whose stand-ins take longer for each the more there are. */
-const counts = { 'LVM → IET → iSCSI': 200, 'LVM → vblade → AoE': 60 } as const;
+const count = 200;
 const takesMs = 20;
 /** Of a machine, as the contract says. */
 const slotsOfMachine = 8;
@@ -19,7 +18,6 @@ function slotOf(index: number): string {
 }
 
 for (const kind of roadKinds) {
-  const count = counts[kind];
   test.serial(
     `road ${kind}, on stand-in tools of 20 ms › ${count} volumes are attached and detached at once, and none is another's device`,
     async (t) => {

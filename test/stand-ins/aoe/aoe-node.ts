@@ -56,6 +56,8 @@ export class AoeNode {
   readonly #segment: AoeSegment;
   readonly #end: () => void;
   #known: ReadonlySet<SegmentExport>;
+  /** By key, what files tell of the device. */
+  readonly #shown = new Map<string, string>();
   #work: Promise<void> = Promise.resolve();
   #written = 0;
 
@@ -91,6 +93,7 @@ export class AoeNode {
   async unload(): Promise<void> {
     this.isLoaded = false;
     this.devices.clear();
+    this.#shown.clear();
     await rm(join(this.root, 'dev/etherd'), { recursive: true, force: true });
     await rm(join(this.root, 'sys/module/aoe'), { recursive: true, force: true });
   }
@@ -218,6 +221,10 @@ export class AoeNode {
   }
 
   async #show({ key, target, netif, sectors, state, readOnly, opens }: KernelDevice): Promise<void> {
+    // Each discovery is an answer of each target, and nearly always nothing new.
+    const shown = JSON.stringify([target.file, netif, sectors, state, readOnly, opens, this.payload]);
+    if (this.#shown.get(key) === shown) return;
+    this.#shown.set(key, shown);
     const folder = sysfsOf(key);
     const [shelf = 0, slot = 0] = key.slice(1).split('.').map(Number);
     await mkdir(join(this.root, folder, 'holders'), { recursive: true });
@@ -235,6 +242,7 @@ export class AoeNode {
   async #remove({ key, opens }: KernelDevice): Promise<void> {
     if (opens > 0) this.lost.push(key);
     this.devices.delete(key);
+    this.#shown.delete(key);
     await rm(join(this.root, 'dev/etherd', key), { force: true });
     await rm(join(this.root, sysfsOf(key)), { recursive: true, force: true });
   }
