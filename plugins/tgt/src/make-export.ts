@@ -135,9 +135,12 @@ async function verify(call: Call, { daemon, names }: Tools, wanted: WantedExport
   }
 }
 
-/** Takes back what this call alone has made, so that a code that says "nothing changed" is true; another code says that it is not known. */
+/**
+ * Takes back what this call alone has made, so that a code that says "nothing changed" is true; another code, and a
+ * call that was cut off, say that it is not known.
+ */
 async function unmade(call: Call, { tgtadm }: Tools, { exportId, tid }: WantedExport, error: unknown): Promise<unknown> {
-  if (!isVbsError(error) || errorTable[error.code].outcome === 'unknown') return error;
+  if (!isVbsError(error) || errorTable[error.code].outcome === 'unknown' || call.signal.aborted) return error;
   try {
     await tgtadm.deleteTarget(call, exportId, tid);
     await unlessCode('NOT_FOUND', tgtadm.deleteAccount(call, exportId, exportId));

@@ -50,6 +50,7 @@ export function fakeMachine(name = 'remote', bootId = 'boot-1'): Machine {
     readFile: refuse,
     writeFile: refuse,
     listDirectory: refuse,
+    look: refuse,
     waitForPath: refuse,
     settle: async () => undefined,
     stateDirectory: async () => '/nonexistent',

@@ -182,6 +182,19 @@ test('layers › a cancelled call that ends on its signal is in doubt', ending, 
   code: 'DEADLINE_EXCEEDED',
   context: { cancelled: true },
 });
+for (const [what, cut] of [
+  ['cancelled', { cancelAfterMs: 10, context: { cancelled: true } }],
+  ['too long', { limitMs, context: { limitMs } }],
+] as const) {
+  test(`layers › a ${what} call whose next command was not begun is in doubt: others of its commands have run`, ending, {
+    body: async ({ signal }) => {
+      await untilAborted(signal);
+      throw new VbsError('ABORTED', 'The call was cancelled before its command began.');
+    },
+    code: 'DEADLINE_EXCEEDED',
+    ...cut,
+  });
+}
 test('layers › a cancelled call that succeeds all the same is answered', ending, {
   body: async ({ signal }) => {
     await untilAborted(signal);

@@ -58,10 +58,18 @@ export const rebooted = test.macro<[RoadKind]>(async (t, kind) => {
   const volume = await road.volume();
   await road.attach(volume, 'vm1');
   const written = await writeFileSystem(guestOf('vm1'), diskOf('vm1'), 'outlives');
+  const at = '/mnt/outlives';
+  await guestOf('vm1').script(`mkdir -p ${at}; mount ${diskOf('vm1')} ${at}`);
   await lab.guest('vs1').reboot();
   // The store finds the export gone, and makes it again; the node's I/O waits for it meanwhile.
-  t.is(await readFile(guestOf('vm1'), diskOf('vm1')), written);
-  t.is(await writeFile(guestOf('vm1'), diskOf('vm1'), 'goes on'), await readFile(guestOf('vm1'), diskOf('vm1')));
+  const said = await guestOf('vm1').script(`
+    echo 3 >/proc/sys/vm/drop_caches
+    sha256sum <${at}/data
+    head -c 8M <(yes goes on) >${at}/more; sync ${at}/more
+    echo 3 >/proc/sys/vm/drop_caches
+    cmp ${at}/more <(head -c 8M <(yes goes on)) && echo same
+    umount ${at}`);
+  t.deepEqual(said.trim().split(/\s+-?\s*/), [written, 'same']);
   await road.detach(volume);
   await road.store.deleteVolume({ volumeId: volume.id }, { wait: true });
   await road.requireNothingLeft(t);

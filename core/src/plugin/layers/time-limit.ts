@@ -70,7 +70,8 @@ function interrupted({ instance, method }: LayeredMethod, why: Interruption, lim
 
 /**
  * Ends what takes too long. At the limit, or when the caller's signal aborts, the call's own signal is aborted, and the call
- * has a grace to settle: a success within it is answered and a VbsError passed on; any other error is DEADLINE_EXCEEDED.
+ * has a grace to settle: a success within it is answered and a VbsError passed on; any other error is DEADLINE_EXCEEDED, and
+ * ABORTED too: the command that was not begun any more is one of several, of which others have run.
  * A call that does not settle at all is DEADLINE_EXCEEDED too, and is remembered with the error (`whenSettled`, safety B2).
  * A call whose signal is aborted before it begins is ABORTED, and is not begun.
  */
@@ -123,7 +124,7 @@ export const timeLimit: Layer = (next, about) => {
         throw reason;
       }
       if ('answer' in last) return last.answer;
-      throw isVbsError(last.error) ? last.error : interrupted(about, first, limitMs, last.error);
+      throw isVbsError(last.error) && last.error.code !== 'ABORTED' ? last.error : interrupted(about, first, limitMs, last.error);
     } finally {
       answered = true;
       watch.stop();

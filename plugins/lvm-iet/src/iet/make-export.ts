@@ -141,9 +141,12 @@ async function seen(call: Call, { proc }: Tools, { iqn }: WantedExport): Promise
   return (await proc.volumes(call)).find((target) => target.iqn === iqn);
 }
 
-/** Takes back what this call alone has made, so that a code that says "nothing changed" is true; another code says that it is not known. */
+/**
+ * Takes back what this call alone has made, so that a code that says "nothing changed" is true; another code, and a
+ * call that was cut off, say that it is not known.
+ */
 async function unmade(call: Call, tools: Tools, { exportId, iqn, open }: WantedExport, error: unknown): Promise<unknown> {
-  if (!isVbsError(error) || errorTable[error.code].outcome === 'unknown') return error;
+  if (!isVbsError(error) || errorTable[error.code].outcome === 'unknown' || call.signal.aborted) return error;
   try {
     const target = (await tools.proc.targets(call)).find((one) => one.iqn === iqn);
     if (target === undefined) {
