@@ -40,7 +40,7 @@ export const defaultLimits: Limits = {
   eventStreams: 32,
   heartbeatMs: 15_000,
   slowReaderMs: 30_000,
-  checksMs: 5_000,
+  checksMs: 15_000,
   metricsMs: 2_000,
 };
 

@@ -40,6 +40,8 @@ export interface TargetExporterSetup<P extends Providing<'targetExporter'>> exte
   readonly initiators?: readonly string[];
   /** A legal name under which it does not come, for the proof of `acl`; an iSCSI name unless told. */
   readonly stranger?: string;
+  /** How long the exporter may show a client that has left, in milliseconds; 5,000 unless told. */
+  readonly clientSeenMs?: number;
   /** Of the volumes, in bytes; 1 MiB unless told. */
   readonly sizeBytes?: number;
 }

@@ -25,6 +25,7 @@ export interface ExporterStageOptions {
   ) => Promise<ExportClient>;
   readonly initiators?: readonly string[];
   readonly stranger?: string;
+  readonly clientSeenMs?: number;
   readonly sizeBytes?: number;
 }
 
@@ -39,7 +40,8 @@ export interface Exported extends Prepared {
   readonly connection: ConnectionInfo;
 }
 
-const seenWithinMs = 5_000;
+/** How long a client that left may be seen, in milliseconds, unless the set-up tells. */
+const usuallySeenMs = 5_000;
 const epochOfTheEnd = 1_000_000;
 
 /** Exports, their clients and the volumes behind them. */
@@ -143,9 +145,10 @@ export class ExporterStage {
 
   /** Waits until nobody is seen on an export, where the exporter tells: a client that left may be seen for a moment. */
   async deserted(exportId: string): Promise<void> {
-    const end = Date.now() + seenWithinMs;
+    const seenMs = this.#options.clientSeenMs ?? usuallySeenMs;
+    const end = Date.now() + seenMs;
     while (((await this.listed(exportId))?.sessions ?? []).length > 0) {
-      assert.ok(Date.now() < end, `${exportId} still has sessions ${seenWithinMs} ms after its last client left`);
+      assert.ok(Date.now() < end, `${exportId} still has sessions ${seenMs} ms after its last client left`);
       await pause(10);
     }
   }

@@ -294,9 +294,9 @@ export class BlockStore implements AsyncDisposable {
 
   /**
    * What the instances miss (tools, daemons, permissions), a sentence each, by instance name; none is missing where the list is empty.
-   * An instance whose check fails, or takes longer than `limitMs` (10,000 unless told), has that as its fault.
+   * An instance whose check fails, or takes longer than `limitMs` (15,000 unless told), has that as its fault.
    */
-  async check({ limitMs = 10_000 }: { readonly limitMs?: number } = {}): Promise<ReadonlyMap<string, readonly string[]>> {
+  async check({ limitMs = 15_000 }: { readonly limitMs?: number } = {}): Promise<ReadonlyMap<string, readonly string[]>> {
     const { instances, lookCall } = this.#services.plan;
     const faults = new Map(await checkInstances(instances, lookCall(), limitMs));
     const { staleness } = this.#services.poolEpochs;
