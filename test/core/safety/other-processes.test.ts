@@ -209,7 +209,7 @@ test('A6 › a caller whose operation the database no longer takes is told which
       times: { scanMs: 30 },
       register: (container) =>
         container.register(tokens.journal, {
-          useFactory: (from) => new HeldJournal(from.resolve(tokens.metadata), from.resolve(tokens.lease), from.resolve(tokens.newId)),
+          useFactory: (from) => new HeldJournal(from.resolve(tokens.lease), from.resolve(tokens.newId)),
         }),
     },
   );
