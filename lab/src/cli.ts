@@ -1,13 +1,13 @@
 import { isVbsError } from '@vbs/core';
 import { Command, InvalidArgumentError } from 'commander';
 import { labDown, labShell, labStatus, labTest, labUp } from './commands.js';
-import { defaultGuests, requireNames } from './lab/guest-names.js';
+import { type NamedGuest, parseGuests } from './lab/guest-names.js';
 
 const say = (line: string): void => void process.stderr.write(`lab: ${line}\n`);
 
-function guestNames(text: string): readonly string[] {
+function guestsOf(text: string): readonly NamedGuest[] {
   try {
-    return /^\d+$/.test(text) ? defaultGuests(Number(text)) : requireNames(text.split(','));
+    return parseGuests(text);
   } catch (error) {
     if (!isVbsError(error)) throw error;
     throw new InvalidArgumentError(error.message);
@@ -22,8 +22,8 @@ const nameOf = (): string => program.opts<{ name: string }>().name;
 program
   .command('up')
   .description('bring the lab up, and build what it needs')
-  .option('--guests <guests>', 'how many, or their names with commas between', guestNames, defaultGuests(3))
-  .action(async ({ guests }: { guests: readonly string[] }) => await labUp(nameOf(), guests, say));
+  .option('--guests <guests>', 'how many, or their names with commas between, as vs1,dom0:xen', guestsOf, parseGuests('3'))
+  .action(async ({ guests }: { guests: readonly NamedGuest[] }) => await labUp(nameOf(), guests, say));
 program
   .command('status')
   .description('tell what runs')

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Say } from './build/build-image.js';
+import { asWanted, type NamedGuest } from './lab/guest-names.js';
 import { Lab } from './lab/lab.js';
 import { folderOf, listRecords, readRecord, removeLab } from './lab/record.js';
 import { guestsIn } from './qemu/leftovers.js';
@@ -9,12 +10,13 @@ import { guestsIn } from './qemu/leftovers.js';
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const seconds = (since: number): string => `${((Date.now() - since) / 1_000).toFixed(1)} s`;
 
-export async function labUp(name: string, guests: readonly string[], say: Say): Promise<void> {
+export async function labUp(name: string, guests: readonly NamedGuest[], say: Say): Promise<void> {
   const started = Date.now();
-  const { lab, wasUp } = await Lab.stand({ name, guests, say });
+  const { lab, wasUp } = await Lab.stand({ name, guests: asWanted(guests), say });
   await lab.close();
-  say(`${name}: ${wasUp ? 'up already' : `up in ${seconds(started)}`}: ${guests.join(', ')}`);
-  say(`\`npm run lab:shell ${guests[0]}\`, or ssh -F ${lab.configFile} ${guests[0]}`);
+  say(`${name}: ${wasUp ? 'up already' : `up in ${seconds(started)}`}: ${guests.map((guest) => guest.name).join(', ')}`);
+  const first = guests[0]?.name ?? '';
+  say(`\`npm run lab:shell ${first}\`, or ssh -F ${lab.configFile} ${first}`);
 }
 
 /** Writes a line for each guest of each lab. */
@@ -29,7 +31,9 @@ export async function labStatus(): Promise<void> {
     for (const guest of record.guests) {
       const [running] = await guestsIn(join(folder, guest.name));
       const state = running === undefined ? 'down' : `up, pid ${running.pid}`;
-      process.stdout.write(`  ${guest.name.padEnd(10)} 10.9.0.${String(guest.number).padEnd(3)} port ${guest.sshPort}  ${state}\n`);
+      process.stdout.write(
+        `  ${guest.name.padEnd(10)} ${guest.kind.padEnd(8)} 10.9.0.${String(guest.number).padEnd(3)} port ${guest.sshPort}  ${state}\n`,
+      );
     }
   }
 }
@@ -50,7 +54,7 @@ export async function labDown(name: string, say: Say): Promise<void> {
 /** Runs the tests of the lab, whose last line is their count. Answers their exit code. */
 export async function labTest(name: string, words: readonly string[], say: Say): Promise<number> {
   const standing = await readRecord(name);
-  const guests = standing?.guests.map((guest) => guest.name);
+  const guests = standing === undefined ? undefined : asWanted(standing.guests);
   const { lab } = await Lab.stand({ name, ...(guests === undefined ? {} : { guests }), endsWithUs: standing === undefined, say });
   await lab.close();
   try {

@@ -11,11 +11,16 @@ export function labFolder(environment: NodeJS.ProcessEnv = process.env): string 
   return join(cache === undefined || cache === '' ? join(homedir(), '.cache') : resolve(cache), 'vbs-lab');
 }
 
+/** The image in the folder of a running guest, where QEMU finds it whatever the image's path holds. */
+export const imageLink = 'image';
+
 /** What a built image consists of, in its folder. */
 export const imageFiles = {
   root: 'root.ext4',
   state: 'state.ext4',
   kernel: 'vmlinux',
+  /** Of a Xen host alone. */
+  hypervisor: 'xen',
   initrd: 'initrd.cpio',
   saved: 'saved-state',
   userKey: 'id_ed25519',

@@ -12,10 +12,17 @@ export function labCall(signal: AbortSignal = new AbortController().signal): Cal
   return { signal, operationId: 'lab', epoch: 1, log: silent, progress: () => undefined };
 }
 
+export interface SshGuest {
+  readonly name: string;
+  /** Its image's folder, which holds its keys. */
+  readonly image: string;
+  readonly sshPort: number;
+}
+
 /** Writes an OpenSSH client configuration by which each guest is reached by its name; the guests' host key is checked. */
-export async function writeSshConfig(path: string, image: string, guests: readonly { name: string; sshPort: number }[]): Promise<void> {
+export async function writeSshConfig(path: string, guests: readonly SshGuest[]): Promise<void> {
   const quoted = (text: string): string => `"${text.replaceAll('"', '')}"`;
-  const blocks = guests.map(({ name, sshPort }) => [
+  const blocks = guests.map(({ name, image, sshPort }) => [
     `Host ${name}`,
     '  HostName 127.0.0.1',
     `  Port ${sshPort}`,

@@ -2,7 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { defaultGuests, numberOf, requireNames } from '@vbs/lab/internal/lab/guest-names.js';
+import type { GuestKind } from '@vbs/lab';
+import { guestKinds } from '@vbs/lab/internal/kinds.js';
+import { parseAnswer } from '@vbs/lab/internal/lab/domu.js';
+import { defaultGuests, namedGuests, numberOf, parseGuests, requireNames } from '@vbs/lab/internal/lab/guest-names.js';
 import { takeLock, withLock } from '@vbs/lab/internal/lock.js';
 import { labFolder } from '@vbs/lab/internal/paths.js';
 import { type GuestMachine, qemuArguments } from '@vbs/lab/internal/qemu/arguments.js';
@@ -16,16 +19,32 @@ async function temporary(t: ExecutionContext): Promise<string> {
   return folder;
 }
 
-const machine: GuestMachine = { name: 'vs1', image: '/cache/a,b', sshPort: 2222, segment: { group: '230.1.2.3', port: 23_456 } };
+const machine: GuestMachine = {
+  name: 'vs1',
+  kind: 'storage',
+  image: '/cache/a,b c',
+  sshPort: 2222,
+  segment: { group: '230.1.2.3', port: 23_456 },
+};
 
-test('qemuArguments › a comma in a path does not end it', (t) => {
-  const root = qemuArguments(machine, false).find((word) => word.includes('id=root'));
-  t.true(root?.endsWith('readonly=on,file=/cache/a,,b/root.ext4'), root);
+const kinds = test.macro({
+  exec(t, kind: GuestKind) {
+    const booted = qemuArguments({ ...machine, kind }, false);
+    t.false(
+      booted.some((word) => word.includes('/cache/')),
+      'commas and spaces of a path would end it',
+    );
+    t.true(booted.some((word) => word.endsWith('readonly=on,file=image/root.ext4')));
+    t.deepEqual(qemuArguments({ ...machine, kind }, true), [...booted, '-incoming', 'fd:3']);
+  },
+  title: (_, kind) => `qemuArguments › a ${kind} guest has its image by a link, and is restored on the machine that it was booted on`,
 });
+for (const kind of guestKinds) test(kinds, kind);
 
-test('qemuArguments › the machine of a restored guest is that of a booted one', (t) => {
-  t.deepEqual(qemuArguments(machine, true).slice(0, -2), qemuArguments(machine, false));
-  t.deepEqual(qemuArguments(machine, true).slice(-2), ['-incoming', 'fd:3']);
+test('qemuArguments › Xen is the kernel, and Dom0 with its initrd are modules', (t) => {
+  const words = qemuArguments({ ...machine, kind: 'xen' }, false);
+  t.is(words[words.indexOf('-kernel') + 1], 'image/xen');
+  t.is(words[words.indexOf('-initrd') + 1], 'image/vmlinux console=hvc0 panic=0 quiet mitigations=off,image/initrd.cpio');
 });
 
 test('labFolder › follows XDG_CACHE_HOME', (t) => {
@@ -38,10 +57,30 @@ test('guests › are a volume server and VMM nodes, with numbers from 1', (t) =>
   t.is(numberOf(defaultGuests(3), 'node2'), 3);
 });
 
+test('guests › are storage guests, but for those whose kind is told', (t) => {
+  const named = [
+    { name: 'vs1', kind: 'storage' },
+    { name: 'dom0', kind: 'xen' },
+  ];
+  t.deepEqual(parseGuests('vs1,dom0:xen'), named);
+  t.deepEqual(namedGuests({ vs1: 'storage', dom0: 'xen' }), named);
+  t.deepEqual(namedGuests(['vs1']), [{ name: 'vs1', kind: 'storage' }]);
+  t.deepEqual(parseGuests('2'), namedGuests(['vs1', 'node1']));
+});
+
+test('parseAnswer › reads what a DomU wrote and complained; an answer without its end is none', (t) => {
+  const out = Buffer.from('written\n').toString('base64');
+  t.deepEqual(parseAnswer(`x3\no${out.slice(0, 4)}\no${out.slice(4)}\neIQ==\n.\n`), { exitCode: 3, stdout: 'written\n', stderr: '!' });
+  t.is(parseAnswer('x0\n'), undefined);
+  t.is(parseAnswer(''), undefined);
+});
+
 const refused = test.macro({
   exec: (t, _what: string, act: () => unknown) => void t.throws(act, { code: 'INVALID_ARGUMENT' }),
   title: (_, what) => `guests › refuses ${what}`,
 });
+test(refused, 'a kind that there is not', () => parseGuests('vs1,dom0:vmware'));
+test(refused, 'a name twice, under two kinds', () => parseGuests('dom0,dom0:xen'));
 test(refused, 'no guest', () => defaultGuests(0));
 test(refused, 'more than 32', () => defaultGuests(33));
 test(refused, 'a name that is no host name', () => requireNames(['vs1', '../x']));
@@ -87,6 +126,8 @@ test('waitForBoot › ends when the guest says that it is ready', async (t) => {
 test('waitForBoot › a failed boot shows the end of the console', async (t) => {
   const panic = await booting(t, 'VFS: cannot open root\r\nKernel panic - not syncing: no init\r\n');
   await t.throwsAsync(waitForBoot(panic), { code: 'UNAVAILABLE', message: /vs1 did not boot: Kernel panic[\s\S]*VFS: cannot open root/ });
+  const crashed = await booting(t, '(XEN) Panic on CPU 0:\r\n(XEN) Could not construct domain 0\r\n');
+  await t.throwsAsync(waitForBoot(crashed), { message: /did not boot: \(XEN\) Panic on CPU 0[\s\S]*Could not construct/ });
   const failed = await booting(t, 'vbs-lab: 3.1 s: FAILED: udevd does not start\n');
   await t.throwsAsync(waitForBoot(failed), { message: /udevd does not start/ });
 });

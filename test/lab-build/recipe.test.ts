@@ -1,4 +1,5 @@
 import { keptFolders } from '@vbs/lab/internal/build/configure-root.js';
+import { guestList } from '@vbs/lab/internal/build/guest-lists.js';
 import { isListed, parseList } from '@vbs/lab/internal/build/lists.js';
 import { parseUris } from '@vbs/lab/internal/build/packages.js';
 import { recipeHash } from '@vbs/lab/internal/build/recipe.js';
@@ -47,6 +48,13 @@ test('parseUris › names each archive that apt would fetch, with and without a 
 
 test('parseList › reads words and leaves comments out', (t) => {
   t.deepEqual(parseList('# a comment\nlvm2\ndm-mod  dm-snapshot # another\n\n'), ['lvm2', 'dm-mod', 'dm-snapshot']);
+});
+
+test('guestList › a kind has what every guest has, and what is its own', async (t) => {
+  const [storage, xen] = [await guestList('storage', 'packages.txt'), await guestList('xen', 'packages.txt')];
+  for (const name of ['open-iscsi', 'aoetools', 'lvm2']) t.true(storage.includes(name) && xen.includes(name), name);
+  t.deepEqual([storage.includes('tgt'), xen.includes('tgt')], [true, false]);
+  t.deepEqual([storage.includes('xenstore-utils'), xen.includes('xenstore-utils')], [false, true]);
 });
 
 test('isListed › takes * for anything and a dot for itself', (t) => {

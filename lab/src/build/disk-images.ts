@@ -9,9 +9,6 @@ import { moduleClosure, parseModulesDep } from './modules.js';
 const rootBytes = 700 * 1024 * 1024;
 const stateBytes = 64 * 1024 * 1024;
 
-/** What the initrd loads to reach the image; ext4 finds crc32c by name alone. */
-const initrdModules = ['crc32c_generic', 'virtio_pci', 'virtio_blk', 'ext4', 'overlay'];
-
 /** Writes a folder as a read-only root file system, without mounting anything. */
 export async function makeRootImage(root: string, target: string): Promise<void> {
   await writeFile(target, '');
@@ -40,15 +37,32 @@ export async function makeStateImage(kept: string, target: string): Promise<void
   ]);
 }
 
-/** Writes the initrd: busybox, the modules to mount the image, and the script that does. */
-export async function makeInitrd(root: string, release: string, work: string, target: string): Promise<void> {
+export interface Initrd {
+  readonly root: string;
+  readonly release: string;
+  /** The script that is the first program, of lab/guest. */
+  readonly init: string;
+  /** What it loads. */
+  readonly modules: readonly string[];
+  readonly work: string;
+  readonly target: string;
+}
+
+/** What a guest's kernel begins with: it reaches the image. ext4 finds crc32c by name alone. */
+export const firstInitrd: Pick<Initrd, 'init' | 'modules'> = {
+  init: 'initrd-init',
+  modules: ['crc32c_generic', 'virtio_pci', 'virtio_blk', 'ext4', 'overlay'],
+};
+
+/** Writes an initrd: busybox, modules in the order in which they are loaded, and the script that does. */
+export async function makeInitrd({ root, release, init, modules: wanted, work, target }: Initrd): Promise<void> {
   for (const folder of ['bin', 'dev', 'proc', 'sys', 'newroot', 'modules']) await mkdir(join(work, folder), { recursive: true });
   await copyFile(join(root, 'bin/busybox'), join(work, 'bin/busybox'));
   await symlink('busybox', join(work, 'bin/sh'));
-  await copyFile(join(guestFolder, 'initrd-init'), join(work, 'init'));
+  await copyFile(join(guestFolder, init), join(work, 'init'));
   const modules = join(root, 'lib/modules', release);
   const table = parseModulesDep(await readFile(join(modules, 'modules.dep'), 'utf8'));
-  for (const [place, path] of moduleClosure(table, initrdModules).paths.entries())
+  for (const [place, path] of moduleClosure(table, wanted).paths.entries())
     await copyFile(join(modules, path), join(work, 'modules', `${String(place).padStart(2, '0')}-${basename(path)}`));
   const names = await execa('find', ['.'], { cwd: work, timeout: 10_000 });
   const archive = await runTool('cpio', ['-o', '-H', 'newc', '--quiet', '-R', '0:0'], {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VbsError } from '@vbs/core';
+import { type GuestKind, guestKinds } from '../kinds.js';
 import { runTool, textOf } from '../tools.js';
 
 /** A Debian package at its version, as apt calls its file. */
@@ -36,6 +37,8 @@ export function parseUris(text: string): readonly Package[] {
   return packages.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
+const memoOf = (kind: GuestKind): string => `resolved-${kind}.json`;
+
 /** Changes when apt's package lists do. */
 async function listsStamp(wanted: readonly string[]): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(wanted));
@@ -47,11 +50,24 @@ async function listsStamp(wanted: readonly string[]): Promise<string> {
   return hash.digest('hex');
 }
 
+interface Memo {
+  readonly stamp: string;
+  readonly packages: readonly Package[];
+}
+
+async function readMemo(path: string): Promise<Memo | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return undefined;
+  });
+  return text === undefined ? undefined : (JSON.parse(text) as Memo);
+}
+
 /**
- * The packages of a guest with all that they depend on, at the versions that apt's lists name now. Without lists it fetches them, as root.
+ * The packages of a kind of guest with all that they depend on, at the versions that apt's lists name now. Without lists it fetches them, as root.
  * @throws FAILED_PRECONDITION: there are no lists and this user may not fetch them.
  */
-export async function resolvePackages(wanted: readonly string[], folder: string): Promise<readonly Package[]> {
+export async function resolvePackages(kind: GuestKind, wanted: readonly string[], folder: string): Promise<readonly Package[]> {
   await mkdir(join(folder, 'archives/partial'), { recursive: true });
   await writeFile(join(folder, 'empty-status'), '');
   if (!(await readdir(listsFolder)).some((name) => name.includes('_Packages'))) {
@@ -59,15 +75,9 @@ export async function resolvePackages(wanted: readonly string[], folder: string)
       throw new VbsError('FAILED_PRECONDITION', 'apt knows no packages yet: run `apt-get update` as root, then start the lab again.');
     await runTool('apt-get', ['-qq', '-o', 'Acquire::Retries=3', 'update'], { limitMs: 300_000 });
   }
-  const memo = join(folder, 'resolved.json');
+  const memo = join(folder, memoOf(kind));
   const stamp = await listsStamp(wanted);
-  const known = await readFile(memo, 'utf8').then(
-    (text) => JSON.parse(text) as { stamp: string; packages: readonly Package[] },
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return undefined;
-    },
-  );
+  const known = await readMemo(memo);
   if (known?.stamp === stamp) return known.packages;
   // apt prints only what it would fetch: it must not see the archives that are there.
   const nowhere = ['-o', `Dir::Cache::archives=${join(folder, 'no-archives')}`];
@@ -80,7 +90,7 @@ export async function resolvePackages(wanted: readonly string[], folder: string)
   return packages;
 }
 
-/** Fetches the archives that are not there, which apt checks, and removes those of other versions. Answers their folder. */
+/** Fetches the archives that are not there, which apt checks, and removes those that no kind of guest has now. Answers their folder. */
 export async function fetchPackages(wanted: readonly string[], packages: readonly Package[], folder: string): Promise<string> {
   const archives = join(folder, 'archives');
   await runTool('apt-get', [...aptOptions(folder), '-y', '-qq', '--download-only', 'install', ...wanted], { limitMs: 900_000 });
@@ -88,6 +98,7 @@ export async function fetchPackages(wanted: readonly string[], packages: readonl
   const present = (await readdir(archives)).filter((name) => name.endsWith('.deb'));
   const missing = [...files].filter((file) => !present.includes(file));
   if (missing.length > 0) throw new VbsError('UNAVAILABLE', `apt-get did not fetch ${missing.slice(0, 5).join(', ')}: start again.`);
+  for (const kind of guestKinds) for (const { file } of (await readMemo(join(folder, memoOf(kind))))?.packages ?? []) files.add(file);
   for (const name of present.filter((file) => !files.has(file))) await rm(join(archives, name));
   return archives;
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { GuestKind } from '../kinds.js';
 import { guestFolder } from '../paths.js';
 import { machineArguments } from '../qemu/arguments.js';
 import { textOf } from '../tools.js';
@@ -28,7 +29,8 @@ export function recipeHash(recipe: Recipe): string {
 }
 
 async function digests(folder: string, wanted: (name: string) => boolean): Promise<Readonly<Record<string, string>>> {
-  const names = (await readdir(folder)).filter(wanted).sort();
+  const entriesOf = await readdir(folder, { withFileTypes: true });
+  const names = entriesOf.flatMap((entry) => (entry.isFile() && wanted(entry.name) ? [entry.name] : [])).sort();
   const entries = names.map(
     async (name) =>
       [
@@ -41,13 +43,16 @@ async function digests(folder: string, wanted: (name: string) => boolean): Promi
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** The recipe of now. */
-export async function readRecipe(packages: readonly Package[]): Promise<Recipe> {
+const prefixed = (kind: GuestKind, files: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(files).map(([name, digest]) => [`${kind}/${name}`, digest]));
+
+/** The recipe of now for a kind of guest: what is another kind's alone does not count. */
+export async function readRecipe(kind: GuestKind, packages: readonly Package[]): Promise<Recipe> {
   return {
     packages,
-    guest: await digests(guestFolder, () => true),
+    guest: { ...(await digests(guestFolder, () => true)), ...prefixed(kind, await digests(join(guestFolder, kind), () => true)) },
     builder: await digests(fileURLToPath(new URL('.', import.meta.url)), (name) => name.endsWith('.js')),
     qemu: (await textOf('qemu-system-x86_64', ['--version'])).split('\n')[0] ?? '',
-    machine: machineArguments,
+    machine: machineArguments(kind),
   };
 }

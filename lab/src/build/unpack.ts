@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, stat, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { VbsError } from '@vbs/core';
@@ -14,8 +14,18 @@ const unwanted = [
 
 /** The kernel's trees that the wanted modules lie in: all of them would be 390 MB. */
 const moduleTrees = [
-  ...['drivers/md', 'drivers/target', 'drivers/virtio', 'drivers/block', 'drivers/scsi/*.ko', 'drivers/scsi/device_handler'],
-  ...['drivers/char/hw_random', 'drivers/net/*.ko', 'fs/fuse', 'fs/ext4', 'fs/jbd2', 'fs/mbcache.ko', 'fs/xfs', 'fs/overlayfs'],
+  ...['drivers/md', 'drivers/target', 'drivers/virtio', 'drivers/block', 'drivers/xen', 'drivers/scsi/*.ko', 'drivers/scsi/device_handler'],
+  ...[
+    'drivers/char/hw_random',
+    'drivers/net/*.ko',
+    'drivers/net/xen-netback',
+    'fs/fuse',
+    'fs/ext4',
+    'fs/jbd2',
+    'fs/mbcache.ko',
+    'fs/xfs',
+    'fs/overlayfs',
+  ],
   ...[
     'fs/configfs',
     'net/802',
@@ -82,10 +92,4 @@ export async function unpackRoot(
   );
   await runTool('depmod', ['-b', root, release]);
   return release;
-}
-
-/** Moves the kernel out of the root folder. */
-export async function takeKernel(root: string, release: string, target: string): Promise<void> {
-  await rename(join(root, 'boot', `vmlinuz-${release}`), target);
-  await rm(join(root, 'boot'), { recursive: true });
 }

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isVbsError, type RunOptions, type RunResult, type SshMachine, VbsError } from '@vbs/core';
 import { makeDisks } from '../build/save-state.js';
+import type { GuestKind } from '../kinds.js';
 import type { Segment } from '../qemu/arguments.js';
 import { consoleSize, consoleTail } from '../qemu/console.js';
 import { endGuestsIn, guestsIn } from '../qemu/leftovers.js';
@@ -15,7 +16,6 @@ import { startOnFreePort } from './start-on-free-port.js';
 export interface GuestOptions {
   readonly record: GuestRecord;
   readonly folder: string;
-  readonly image: string;
   readonly segment: Segment;
   readonly endsWithUs: boolean;
   readonly machine: SshMachine;
@@ -30,6 +30,7 @@ const scriptLimitMs = 120_000;
 /** One guest of a lab: a Linux of its own with its disks and its place in the storage network. */
 export class Guest {
   readonly name: string;
+  readonly kind: GuestKind;
   /** Its address in the storage network, 10.9.0.0/24. */
   readonly address: string;
   /** The name by which its iSCSI initiator logs in. */
@@ -45,8 +46,9 @@ export class Guest {
   #process: ProcessMark | undefined;
 
   constructor(options: GuestOptions) {
-    const { name, number, sshPort } = options.record;
+    const { name, kind, number, sshPort } = options.record;
     this.name = name;
+    this.kind = kind;
     this.address = addressOf(number);
     this.initiatorName = `iqn.2026-11.lab.vbs:${name}`;
     this.mac = `52:54:00:01:00:${number.toString(16).padStart(2, '0')}`;
@@ -62,7 +64,7 @@ export class Guest {
 
   /** Runs a command in the guest, without a shell. @throws as `Machine.run`; UNAVAILABLE with its console where its QEMU has ended. */
   run(...command: readonly [string, ...string[]]): Promise<RunResult> {
-    return this.#told(() => this.machine.run(labCall(), command));
+    return this.told(() => this.machine.run(labCall(), command));
   }
 
   /**
@@ -71,7 +73,7 @@ export class Guest {
    */
   async script(text: string, options: RunOptions = {}): Promise<string> {
     const run = () => this.machine.run(labCall(), ['bash', '-euo', 'pipefail', '-c', text], { timeLimitMs: scriptLimitMs, ...options });
-    return (await this.#told(run)).stdout;
+    return (await this.told(run)).stdout;
   }
 
   /** The end of what it wrote to its console. */
@@ -81,10 +83,10 @@ export class Guest {
 
   /** Puts it back to the saved state, with empty disks. */
   async fresh(): Promise<void> {
-    const { folder, image, peers, record } = this.#options;
+    const { folder, peers, record } = this.#options;
     await this.kill();
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await makeDisks(image, folder);
+    await makeDisks(record.image, folder);
     const process = await this.#start('saved-state');
     await this.#restored(process);
     const names = peers.map(({ name, number }) => `${name}=${addressOf(number)}`);
@@ -92,7 +94,7 @@ export class Guest {
     // The clock stands where it stood when the state was saved.
     const script = `date --set=@"$1" >/dev/null && shift && exec /usr/lib/vbs-lab/identity "$@"`;
     const command = ['bash', '-c', script, 'fresh', String(Date.now() / 1_000), ...words] as const;
-    await this.#told(() => firstCommand(this.machine, command, () => isRunning(process)));
+    await this.told(() => firstCommand(this.machine, command, () => isRunning(process)));
     // What it was told of the guest when it connected is no longer so.
     await this.machine.close();
   }
@@ -136,8 +138,8 @@ export class Guest {
   }
 
   async #start(from: 'saved-state' | 'kernel'): Promise<ProcessMark> {
-    const { folder, image, segment, endsWithUs } = this.#options;
-    const machine = { name: this.name, image, segment, sshPort: this.#sshPort };
+    const { folder, record, segment, endsWithUs } = this.#options;
+    const machine = { name: this.name, kind: this.kind, image: record.image, segment, sshPort: this.#sshPort };
     const started = await startOnFreePort({ machine, folder, from, endsWithUs });
     this.#process = started.process;
     if (started.sshPort !== this.#sshPort) await this.#options.onPort(this.name, started.sshPort);
@@ -170,7 +172,7 @@ export class Guest {
 
   async #booted(process: ProcessMark, from: number): Promise<void> {
     await waitForBoot({ name: this.name, folder: this.#options.folder, process, from });
-    await this.#told(() => firstCommand(this.machine, ['true'], () => isRunning(process)));
+    await this.told(() => firstCommand(this.machine, ['true'], () => isRunning(process)));
   }
 
   #running(): ProcessMark {
@@ -179,7 +181,8 @@ export class Guest {
     return this.#process;
   }
 
-  async #told<T>(act: () => Promise<T>): Promise<T> {
+  /** Acts on the guest; what fails because its QEMU has ended is told as that. */
+  protected async told<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
     } catch (error) {

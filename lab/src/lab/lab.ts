@@ -3,13 +3,14 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VbsError } from '@vbs/core';
 import { ensureImage } from '../build/ensure-image.js';
+import type { GuestKind } from '../kinds.js';
 import { type Lock, takeLock, withLock } from '../lock.js';
 import { labFolder } from '../paths.js';
 import { drawPort, drawSegment } from '../ports.js';
 import { markOf } from '../qemu/process.js';
 import { guestMachine, writeSshConfig } from '../ssh-access.js';
 import { Guest } from './guest.js';
-import { defaultGuests, numberOf, requireNames } from './guest-names.js';
+import { defaultGuests, type NamedGuest, namedGuests, numberOf, type WantedGuests } from './guest-names.js';
 import {
   folderOf,
   type GuestRecord,
@@ -21,10 +22,11 @@ import {
   runFolder,
   writeRecord,
 } from './record.js';
+import { XenGuest } from './xen-guest.js';
 
 export interface LabOptions {
-  /** The names of the guests: vs1, node1 and node2 unless told. */
-  readonly guests?: readonly string[];
+  /** The guests: vs1, node1 and node2 unless told. */
+  readonly guests?: WantedGuests;
   /** Told what takes long: the building of the image. */
   readonly say?: (line: string) => void;
 }
@@ -54,10 +56,9 @@ export class Lab implements AsyncDisposable {
     this.#record = record;
     this.guests = record.guests.map(
       (guest) =>
-        new Guest({
+        new (guest.kind === 'xen' ? XenGuest : Guest)({
           record: guest,
           folder: join(folder, guest.name),
-          image: record.image,
           segment: record.segment,
           endsWithUs,
           machine: guestMachine(guest.name, this.configFile, folder),
@@ -73,25 +74,24 @@ export class Lab implements AsyncDisposable {
    */
   static async up(options: LabOptions = {}): Promise<Lab> {
     const say = options.say ?? (() => undefined);
-    const wanted = requireNames(options.guests ?? defaultGuests(3));
-    const image = await prepareImage(say);
-    const standing = await Lab.#join(process.env.VBS_LAB ?? 'default', image, wanted);
-    return standing ?? (await Lab.#create(`own-${process.pid}-${randomBytes(4).toString('hex')}`, image, wanted, true));
+    const wanted = await withImages(namedGuests(options.guests ?? defaultGuests(3)), say);
+    const standing = await Lab.#join(process.env.VBS_LAB ?? 'default', wanted);
+    return standing ?? (await Lab.#create(`own-${process.pid}-${randomBytes(4).toString('hex')}`, wanted, true));
   }
 
   /** Brings a lab up that stands until it is taken down. One of this name that runs with these guests is left as it is. */
   static async stand({ name, guests, endsWithUs = false, say = () => undefined }: StandingOptions): Promise<{ lab: Lab; wasUp: boolean }> {
-    const wanted = requireNames(guests ?? defaultGuests(3));
+    const named = namedGuests(guests ?? defaultGuests(3));
     folderOf(name);
-    const image = await prepareImage(say);
+    const wanted = await withImages(named, say);
     return await withLock(join(runFolder(), `${name}.lock`), startLimitMs, async () => {
       const record = await readRecord(name);
-      if (record?.ready === true && record.image === image && isSame(record, wanted)) {
+      if (record?.ready === true && isSame(record, wanted)) {
         const lab = new Lab(record, false);
         if (await lab.#adopt()) return { lab, wasUp: true };
       }
       if (record !== undefined) await removeLab(name);
-      return { lab: await Lab.#create(name, image, wanted, endsWithUs), wasUp: false };
+      return { lab: await Lab.#create(name, wanted, endsWithUs), wasUp: false };
     });
   }
 
@@ -104,15 +104,14 @@ export class Lab implements AsyncDisposable {
     return lab;
   }
 
-  static async #join(name: string, image: string, wanted: readonly string[]): Promise<Lab | undefined> {
+  static async #join(name: string, wanted: readonly ImagedGuest[]): Promise<Lab | undefined> {
     const record = await readRecord(name);
-    if (record === undefined || record.image !== image) return undefined;
+    if (record === undefined || !wanted.every((guest) => record.guests.some((one) => isAlike(one, guest)))) return undefined;
     const folder = folderOf(name);
     const use = await takeLock(join(folder, 'use.lock'));
     if (use === undefined) return undefined;
     const lab = new Lab(record, false);
-    const isEnough = wanted.every((guest) => record.guests.some((one) => one.name === guest)) && (await lab.#adopt());
-    if (!isEnough) {
+    if (!(await lab.#adopt())) {
       await use.release();
       return undefined;
     }
@@ -127,18 +126,19 @@ export class Lab implements AsyncDisposable {
     return lab;
   }
 
-  static async #create(name: string, image: string, names: readonly string[], isOwn: boolean): Promise<Lab> {
+  static async #create(name: string, wanted: readonly ImagedGuest[], isOwn: boolean): Promise<Lab> {
     const segment = drawSegment();
     const guests: GuestRecord[] = [];
-    for (const guest of names) guests.push({ name: guest, number: numberOf(names, guest), sshPort: await drawPort() });
+    const names = wanted.map((guest) => guest.name);
+    for (const guest of wanted) guests.push({ ...guest, number: numberOf(names, guest.name), sshPort: await drawPort() });
     const owner = isOwn ? (markOf(process.pid) ?? null) : null;
-    const record: LabRecord = { name, owner, image, segment, guests, ready: false };
+    const record: LabRecord = { name, owner, segment, guests, ready: false };
     await mkdir(folderOf(name), { recursive: true, mode: 0o700 });
     await writeRecord(record);
     const isPrivate = name.startsWith('own-');
     const lab = new Lab(record, isPrivate);
     try {
-      await writeSshConfig(lab.configFile, image, guests);
+      await writeSshConfig(lab.configFile, guests);
       await lab.fresh();
     } catch (error) {
       await lab.down();
@@ -152,6 +152,13 @@ export class Lab implements AsyncDisposable {
     const found = this.guests.find((guest) => guest.name === name);
     if (found !== undefined) return found;
     throw new VbsError('NOT_FOUND', `The lab has no guest "${name}": it has ${this.guests.map((guest) => guest.name).join(', ')}.`);
+  }
+
+  /** A guest that is a Xen host. @throws NOT_FOUND: the lab has no such guest. INVALID_ARGUMENT: it is none. */
+  xenGuest(name: string): XenGuest {
+    const found = this.guest(name);
+    if (found instanceof XenGuest) return found;
+    throw new VbsError('INVALID_ARGUMENT', `The guest ${name} is no Xen host: ask for it by \`{ ${name}: 'xen' }\`.`);
   }
 
   /** Puts every guest back to the clean saved state, with empty disks. */
@@ -192,7 +199,7 @@ export class Lab implements AsyncDisposable {
 
   async #setPort(name: string, sshPort: number): Promise<void> {
     await this.#write({ guests: this.#record.guests.map((guest) => (guest.name === name ? { ...guest, sshPort } : guest)) });
-    await writeSshConfig(this.configFile, this.#record.image, this.#record.guests);
+    await writeSshConfig(this.configFile, this.#record.guests);
   }
 
   /** One write after the other: guests are restored at once, and any of them may need another port. */
@@ -204,16 +211,33 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-function isSame(record: LabRecord, names: readonly string[]): boolean {
-  return JSON.stringify(record.guests.map(({ name }) => name)) === JSON.stringify(names);
+interface ImagedGuest extends NamedGuest {
+  /** The folder of its image. */
+  readonly image: string;
 }
 
-/** The image of now, after what killed processes left was ended. */
-async function prepareImage(say: (line: string) => void): Promise<string> {
+function isAlike(one: ImagedGuest, other: ImagedGuest): boolean {
+  return one.name === other.name && one.kind === other.kind && one.image === other.image;
+}
+
+function isSame({ guests }: LabRecord, wanted: readonly ImagedGuest[]): boolean {
+  return guests.length === wanted.length && wanted.every((guest, place) => guests[place] !== undefined && isAlike(guests[place], guest));
+}
+
+/** The guests with the images of now of their kinds, after what killed processes left was ended. */
+async function withImages(guests: readonly NamedGuest[], say: (line: string) => void): Promise<readonly ImagedGuest[]> {
   await withLock(join(runFolder(), 'leftovers.lock'), 60_000, async () => {
     for (const name of await removeLeftovers()) say(`the lab ${name}, whose process is gone, was ended`);
   });
-  return await ensureImage(labFolder(), say, async () => (await listRecords()).map(({ image }) => image));
+  const inUse = async () => (await listRecords()).flatMap((record) => record.guests.map(({ image }) => image));
+  const images = new Map<GuestKind, string>();
+  const imaged: ImagedGuest[] = [];
+  for (const guest of guests) {
+    const image = images.get(guest.kind) ?? (await ensureImage(labFolder(), guest.kind, say, inUse));
+    images.set(guest.kind, image);
+    imaged.push({ ...guest, image });
+  }
+  return imaged;
 }
 
 /** Tells whether a standing lab was used since it was brought up, and marks it used. */

@@ -1,6 +1,7 @@
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VbsError } from '@vbs/core';
+import type { GuestKind } from '../kinds.js';
 import { labFolder } from '../paths.js';
 import type { Segment } from '../qemu/arguments.js';
 import { endGuestsIn } from '../qemu/leftovers.js';
@@ -8,6 +9,9 @@ import { isRunning, type ProcessMark } from '../qemu/process.js';
 
 export interface GuestRecord {
   readonly name: string;
+  readonly kind: GuestKind;
+  /** The folder of its image. */
+  readonly image: string;
   /** The last part of its addresses: 10.9.0.<number>. */
   readonly number: number;
   readonly sshPort: number;
@@ -18,7 +22,6 @@ export interface LabRecord {
   readonly name: string;
   /** The process with which it ends; null: it stands until it is taken down. */
   readonly owner: ProcessMark | null;
-  readonly image: string;
   readonly segment: Segment;
   readonly guests: readonly GuestRecord[];
   /** False while its guests are put into the clean state: a process that was killed meanwhile left them half way. */

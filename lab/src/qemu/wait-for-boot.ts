@@ -28,7 +28,7 @@ export async function waitForBoot({ name, folder, process, from }: Booting, limi
     const running = isRunning(process);
     const said = await consoleTail(folder, from);
     if (/^vbs-lab: [\d.]+ s: ready$/m.test(said)) return;
-    const fault = /^vbs-lab: .*FAILED.*$|Kernel panic.*$/m.exec(said)?.[0];
+    const fault = /^vbs-lab: .*FAILED.*$|Kernel panic.*$|^\(XEN\) Panic on CPU.*$/m.exec(said)?.[0];
     if (fault !== undefined) throw await guestError('UNAVAILABLE', name, `did not boot: ${fault}`, folder);
     if (!running) throw await guestError('UNAVAILABLE', name, 'ended while it booted', folder);
     if (Date.now() > deadline) throw await guestError('DEADLINE_EXCEEDED', name, `did not boot within ${limitMs / 1000} s`, folder);

@@ -1,0 +1,4 @@
+/** What a guest is: a Linux with the tools of volume servers and VMM nodes, or a Xen host: the hypervisor, its Dom0 and DomUs. */
+export const guestKinds = ['storage', 'xen'] as const;
+
+export type GuestKind = (typeof guestKinds)[number];
