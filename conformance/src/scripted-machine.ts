@@ -5,6 +5,8 @@ import {
   type Call,
   isSecret,
   type LongRunning,
+  Look,
+  type LookedAt,
   type Machine,
   type RunOptions,
   type RunResult,
@@ -32,6 +34,8 @@ export type ScriptedStep =
   | (Faulty & { readonly readFile: string; readonly answer?: string })
   | (Faulty & { readonly writeFile: string; readonly text: string | Secret; readonly guard: string })
   | (Faulty & { readonly listDirectory: string; readonly answer?: readonly string[] })
+  /** What there is at which path; nothing unless told. */
+  | (Faulty & { readonly look: readonly string[]; readonly answer?: Readonly<Record<string, LookedAt>> })
   | (Faulty & { readonly waitForPath: string; readonly until: 'present' | 'absent' })
   | (Faulty & { readonly start: string; readonly command: readonly [string, ...Argument[]]; readonly guard: string; readonly pid?: number })
   | (Faulty & { readonly stop: string; readonly guard: string })
@@ -113,6 +117,8 @@ export function scriptedMachine(script: readonly ScriptedStep[], name = 'scripte
     readFile: async (call, path) => ((await play(call, { readFile: path })).answer ?? '') as string,
     writeFile: async (call, path, text, { guard }) => void (await play(call, { writeFile: path, text, guard })),
     listDirectory: async (call, path) => ((await play(call, { listDirectory: path })).answer ?? []) as readonly string[],
+    look: async (call, patterns) =>
+      new Look(Object.entries(((await play(call, { look: patterns })).answer ?? {}) as Readonly<Record<string, LookedAt>>)),
     waitForPath: async (call, path, until) => void (await play(call, { waitForPath: path, until })),
     settle: async () => undefined,
     stateDirectory: async () => '/scripted-state',

@@ -1,12 +1,15 @@
 export type { Attachment, Operation, Pool, Snapshot, Volume } from '@vbs/schemas';
 export { checkConfiguration } from './check-configuration.js';
+export { createCommandRunner } from './command/command-runner.js';
 export type { CommandRunner, CommandSet, CommandValues } from './command/command-set.js';
+export { type CommandPattern, type PatternPart, parsePattern } from './command/pattern.js';
 export * from './config/index.js';
 export * from './contract/index.js';
 export { findNode } from './delegate/find-node.js';
 export { type ListedRoute, listRoutes, type Route } from './delegate/routes.js';
 export * from './errors.js';
 export { createLocalMachine, type LocalMachineOptions } from './machine/local-machine.js';
+export { Look, type LookedAt, type LookOptions, type Match } from './machine/look.js';
 export type * from './machine/machine.js';
 export { DefaultMachines, type Machines } from './machine/machines.js';
 export { createSshMachine, type SshMachine, type SshMachineOptions } from './machine/ssh/ssh-machine.js';

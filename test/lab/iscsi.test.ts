@@ -108,7 +108,7 @@ initiatorConformance(test.serial, iscsiPlugin, {
   hold,
   // A guest's processor is slow, and each of these bytes goes through its shell.
   sizeBytes: 256 * 1024,
-  atOnce: 4,
+  atOnce: 8,
   timeLimitMs: 180_000,
   settleLimitMs: 15_000,
 });

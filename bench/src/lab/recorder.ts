@@ -9,7 +9,7 @@ export interface Asked {
   readonly words: string;
 }
 
-const kinds: ReadonlySet<string> = new Set(['run', 'start', 'stop', 'find', 'readFile', 'writeFile', 'listDirectory', 'waitForPath']);
+const kinds: ReadonlySet<string> = new Set(['run', 'start', 'stop', 'find', 'readFile', 'look', 'writeFile', 'listDirectory', 'waitForPath']);
 
 /** The machines of a configuration, with what VBS asks of them written down. */
 export class Recorder implements Machines {

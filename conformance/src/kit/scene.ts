@@ -35,6 +35,10 @@ function keysOf(config: unknown): object {
   throw new TypeError("`config` of the set-up must answer an object with the plugin's own keys");
 }
 
+function overrides(commands: Readonly<Record<string, string>> = {}) {
+  return Object.fromEntries(Object.entries(commands).map(([name, pattern]) => [name, { pattern, withdraws: [] }]));
+}
+
 /** What one test opens, how the core would: through manifest, schema, `open` and layers. */
 export interface OpeningOptions {
   readonly storeId?: string;
@@ -123,7 +127,7 @@ export class Scene<K extends ContractKind> implements Surroundings {
         plugin: this.#plugin.name,
         default: false,
         openNetwork: false,
-        commands: {},
+        commands: overrides(this.#setup.commands),
         timeLimits: {},
         config: { ...keysOf(config) },
       },

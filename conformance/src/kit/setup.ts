@@ -20,6 +20,8 @@ export interface CommonSetup<Config> {
    * with another folder where a test needs a pool that was never marked.
    */
   readonly config: (directory: string, surroundings: Surroundings) => Config | Promise<Config>;
+  /** Command patterns that replace the plugin's own, by name, as the configuration's `commands` do: `xm` in place of `xl`, say. */
+  readonly commands?: Readonly<Record<string, string>>;
   /** Where the plugin's tools run; the machine of this process unless told. */
   readonly machine?: (surroundings: Surroundings) => Machine;
   /** Set in the titles behind the kind, to tell two runs of one file apart: `volumeBackend (thin) › …`. */

@@ -4,7 +4,9 @@ import type { Secret } from '../contract/secret.js';
 import { VbsError } from '../errors.js';
 import { writeUnderLock } from './file-swap.js';
 import { Guards } from './guard.js';
+import { lookHere } from './local-look.js';
 import { LongRunningCommands } from './long-running.js';
+import type { Look, LookOptions } from './look.js';
 import type { Argument, LocalMachine, LongRunning, RunOptions, RunResult, StartOptions, WriteOptions } from './machine.js';
 import { readBootId } from './process-identity.js';
 import { requireArguments } from './require-arguments.js';
@@ -82,6 +84,10 @@ class ExecaLocalMachine implements LocalMachine {
 
   listDirectory(_call: Call, path: string): Promise<readonly string[]> {
     return listNames(path);
+  }
+
+  look(_call: Call, patterns: readonly string[], options?: LookOptions): Promise<Look> {
+    return lookHere(patterns, options);
   }
 
   async waitForPath(call: Call, path: string, until: 'present' | 'absent', options: { readonly timeLimitMs?: number } = {}): Promise<void> {

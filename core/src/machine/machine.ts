@@ -1,5 +1,6 @@
 import type { Call } from '../contract/call.js';
 import type { Secret } from '../contract/secret.js';
+import type { Look, LookOptions } from './look.js';
 
 /** One word of a command. A Secret is revealed to the process alone, and is `[redacted]` in logs and errors. */
 export type Argument = string | Secret;
@@ -82,6 +83,16 @@ export interface Machine {
   writeFile(call: Call, path: string, text: string | Secret, options: WriteOptions): Promise<void>;
   /** The names in a folder, sorted. @throws NOT_FOUND, PERMISSION_DENIED. */
   listDirectory(call: Call, path: string): Promise<readonly string[]>;
+  /**
+   * Looks at many files and folders at once, though not at one instant: in one round trip to another machine, without a tool on this one.
+   * A pattern is an absolute path in which each `*` stands for any characters of one name (`/sys/block/sd*`), a leading dot excepted; at
+   * most 256 patterns. Links are followed. One that ends in a slash asks for names alone, which is cheap also where there are thousands: what
+   * it matches is not read. What is not there, or goes meanwhile, is not in the answer; what may not be read,
+   * listed or entered is an error for who asks the answer for it.
+   * @throws INVALID_ARGUMENT: a pattern is relative, has a name that is empty or `.`, ends in `..`, or holds one of `?[]\` or a control character.
+   * OUT_OF_RANGE: there are too many patterns, or they match more than 16,384 paths, or more than 16 MiB in all.
+   */
+  look(call: Call, patterns: readonly string[], options?: LookOptions): Promise<Look>;
   /** Ends when the path has appeared, or gone. @throws DEADLINE_EXCEEDED. */
   waitForPath(call: Call, path: string, until: 'present' | 'absent', options?: { readonly timeLimitMs?: number }): Promise<void>;
   /**

@@ -46,8 +46,9 @@ async function readUpTo(path: string, most: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    for (let length = 0; length < most; ) {
-      const part = Buffer.allocUnsafe(Math.min(64 * 1024, most - length));
+    // Most of them hold a few bytes.
+    for (let length = 0, size = 2 * 1024; length < most; size = Math.min(size * 2, 64 * 1024)) {
+      const part = Buffer.allocUnsafe(Math.min(size, most - length));
       const { bytesRead } = await file.read(part, 0, part.length, null);
       if (bytesRead === 0) break;
       parts.push(part.subarray(0, bytesRead));

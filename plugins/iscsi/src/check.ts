@@ -1,10 +1,12 @@
 import { type Call, toVbsError } from '@vbs/core';
 import { parseInitiatorName } from './initiator-name.js';
-import { unlessGone } from './map-error.js';
 import type { Tools } from './tools.js';
 
 /** iscsid listens there, or systemd in its place, which starts it (iscsid.socket). */
 const iscsidSocket = '@ISCSIADM_ABSTRACT_NAMESPACE';
+
+const transport = '/sys/class/iscsi_transport/tcp';
+const unixSockets = '/proc/net/unix';
 
 /** What a node lacks, a sentence each. */
 export async function checkNode(call: Call, tools: Tools): Promise<readonly string[]> {
@@ -15,11 +17,11 @@ export async function checkNode(call: Call, tools: Tools): Promise<readonly stri
   } catch (error) {
     faults.push(toVbsError(error).message);
   }
-  const transports = (await unlessGone(machine.listDirectory(call, '/sys/class/iscsi_transport'))) ?? [];
-  if (!transports.includes('tcp')) {
+  const seen = await machine.look(call, [transport, unixSockets]);
+  if (!seen.has(transport)) {
     faults.push('The kernel module iscsi_tcp is not loaded: modprobe iscsi_tcp, and write it into /etc/modules-load.d.');
   }
-  const sockets = (await unlessGone(machine.readFile(call, '/proc/net/unix'))) ?? '';
+  const sockets = seen.text(unixSockets) ?? '';
   if (!sockets.split('\n').some((line) => line.trimEnd().endsWith(iscsidSocket))) {
     faults.push('iscsid does not run: systemctl enable --now iscsid (Debian: package open-iscsi).');
   }

@@ -1,16 +1,26 @@
-import { type Call, VbsError } from '@vbs/core';
+import { type Call, type Look, VbsError } from '@vbs/core';
 import type { Disk } from './find-device.js';
 import { unlessGone } from './map-error.js';
 import { poll } from './poll.js';
-import type { Sysfs } from './sysfs.js';
+import { diskFolder, type Seen } from './sysfs.js';
 import type { Tools } from './tools.js';
 
 /** udev opens a disk for a moment whenever its writer closes it. */
 const passingLimitMs = 3_000;
 
-/** @throws FAILED_PRECONDITION: something of this node holds the disk (`context.holders`). */
-export async function requireFree(call: Call, tools: Tools, sysfs: Sysfs, disk: Disk, attachmentId: string): Promise<void> {
-  let holders = await kernelHolders(call, tools, sysfs, disk);
+const mountinfo = '/proc/self/mountinfo';
+const swaps = '/proc/swaps';
+const xenDevices = '/sys/bus/xen-backend/devices/vbd-*/physical_device';
+
+/** What tells, besides the disk's own folder, who holds a disk in the kernel. */
+export const holderPaths: readonly string[] = [mountinfo, swaps, xenDevices];
+
+/**
+ * `seen` is of this moment, with the holders of the session's disks and the {@link holderPaths}.
+ * @throws FAILED_PRECONDITION: something of this node holds the disk (`context.holders`).
+ */
+export async function requireFree(call: Call, tools: Tools, seen: Seen, disk: Disk, attachmentId: string): Promise<void> {
+  let holders = kernelHolders(seen.look, disk);
   if (holders.length === 0) {
     await poll(call, passingLimitMs, async () => {
       holders = await openers(call, tools, disk);
@@ -26,45 +36,36 @@ export async function requireFree(call: Call, tools: Tools, sysfs: Sysfs, disk: 
 }
 
 /** Device mapper, md and the like; mounts; swap; Xen's block backend. */
-async function kernelHolders(call: Call, { machine }: Tools, sysfs: Sysfs, disk: Disk): Promise<readonly string[]> {
-  const folder = sysfs.diskFolder(disk);
-  const list = async (path: string): Promise<readonly string[]> => (await unlessGone(machine.listDirectory(call, path))) ?? [];
-  const read = async (path: string): Promise<string> => (await unlessGone(machine.readFile(call, path)))?.trim() ?? '';
-  const [inside, mountinfo, swapped, guests] = await Promise.all([
-    list(folder),
-    read('/proc/self/mountinfo'),
-    read('/proc/swaps'),
-    xenDisks(list, read),
-  ]);
-  const partitions = inside.filter((name) => new RegExp(`^${disk.disk}p?\\d+$`).test(name));
-  const parts = [{ name: disk.disk, path: folder }, ...partitions.map((name) => ({ name, path: `${folder}/${name}` }))];
-  const [mounts, swaps] = [mountinfo.split('\n'), swapped.split('\n')];
+function kernelHolders(look: Look, disk: Disk): readonly string[] {
+  const folder = diskFolder(disk);
+  const partition = new RegExp(`^${disk.disk}p?\\d+$`);
+  const inside = look.matching(`${folder}/*/dev`).map(({ parts: [name = ''] }) => name);
+  const parts = [
+    { name: disk.disk, path: folder },
+    ...inside.filter((name) => partition.test(name)).map((name) => ({ name, path: `${folder}/${name}` })),
+  ];
+  // mountinfo(5): id, parent, major:minor, root, mount point.
+  const mounts = (look.text(mountinfo) ?? '').split('\n').map((line) => line.split(' '));
+  const swapped = (look.text(swaps) ?? '').split('\n');
+  const guests = xenDisks(look);
   const holders: string[] = [];
   for (const { name, path } of parts) {
-    const [number, above] = await Promise.all([read(`${path}/dev`), list(`${path}/holders`)]);
-    holders.push(...above);
-    // mountinfo(5): id, parent, major:minor, root, mount point.
-    const fields = mounts.map((line) => line.split(' ')).filter(([, , device]) => device === number && number !== '');
+    const number = look.text(`${path}/dev`)?.trim() ?? '';
+    holders.push(...look.matching(`${path}/holders/*`).map(({ parts: [above = ''] }) => above));
+    const fields = mounts.filter(([, , device]) => device === number && number !== '');
     holders.push(...fields.map(([, , , , point]) => `the mount at ${point}`));
-    if (swaps.some((line) => line.startsWith(`/dev/${name} `))) holders.push(`swap on /dev/${name}`);
+    if (swapped.some((line) => line.startsWith(`/dev/${name} `))) holders.push(`swap on /dev/${name}`);
     holders.push(...guests.filter((guest) => guest.device === number).map((guest) => `the Xen disk ${guest.name}`));
   }
   return [...new Set(holders)];
 }
 
 /** Disks that Xen's block backend serves; `physical_device` is hexadecimal. */
-async function xenDisks(
-  list: (path: string) => Promise<readonly string[]>,
-  read: (path: string) => Promise<string>,
-): Promise<readonly { readonly name: string; readonly device: string }[]> {
-  const folder = '/sys/bus/xen-backend/devices';
-  const names = (await list(folder)).filter((name) => name.startsWith('vbd-'));
-  const found = [];
-  for (const name of names) {
-    const numbers = (await read(`${folder}/${name}/physical_device`)).split(':').map((number) => Number.parseInt(number, 16));
-    found.push({ name, device: numbers.join(':') });
-  }
-  return found;
+function xenDisks(look: Look): readonly { readonly name: string; readonly device: string }[] {
+  return look.matching(xenDevices).map(({ path, parts: [id] }) => {
+    const numbers = (look.text(path)?.trim() ?? '').split(':').map((number) => Number.parseInt(number, 16));
+    return { name: `vbd-${id}`, device: numbers.join(':') };
+  });
 }
 
 /** Processes that have the disk or a partition open, such as a hypervisor. */

@@ -13,16 +13,16 @@ import {
 import { checkNode } from './check.js';
 import type { commands } from './commands.js';
 import type { IscsiConfig } from './config.js';
-import { findDevice, lunOf } from './find-device.js';
+import { findDevice } from './find-device.js';
 import { parseInitiatorName } from './initiator-name.js';
 import { listConnections } from './list-connections.js';
-import { login, quietly, sessionOf } from './login.js';
-import { type Wanted, wantedOf } from './names.js';
+import { type FoundSession, login, quietly, sessionOf } from './login.js';
+import { linksOf, type Wanted, wantedOf } from './names.js';
 import { NodeRecords } from './node-records.js';
 import { release } from './release.js';
 import { settingsOf } from './settings.js';
 import { stableLink } from './stable-link.js';
-import { type Session, Sysfs } from './sysfs.js';
+import { Sysfs } from './sysfs.js';
 import { Tools } from './tools.js';
 import { seeGrowth, verifyDevice } from './verify-device.js';
 
@@ -51,10 +51,12 @@ export class IscsiInitiator implements Contract {
     const { connection, attachmentId } = request;
     const wanted = wantedOf(attachmentId, connection);
     const devicePath = await this.#alone(call, wanted, async () => {
-      const known = await sessionOf(call, this.#parts, wanted, connection.chap);
+      const { chap } = connection;
+      const more = [...this.#records.paths(wanted), ...linksOf(wanted)];
+      const seen = await this.#sysfs.ofTarget(call, wanted.iqn, { more });
+      const known = await sessionOf(call, this.#parts, wanted, chap, seen);
       try {
-        const session = known ?? (await login(call, this.#parts, wanted, connection.chap));
-        return await this.#bringDevice(call, session, wanted, request);
+        return await this.#bringDevice(call, known ?? (await login(call, this.#parts, wanted, chap, seen)), wanted, request);
       } catch (error) {
         await this.#undo(call, wanted, known === undefined, error);
         throw error;
@@ -80,15 +82,16 @@ export class IscsiInitiator implements Contract {
   ): Promise<{ readonly sizeBytes: number }> {
     const wanted = wantedOf(attachmentId, connection);
     return await this.#alone(call, wanted, async () => {
-      const [session] = await this.#sysfs.sessionsOf(call, wanted.iqn);
-      const lun = session === undefined ? undefined : await lunOf(call, this.#sysfs, session, wanted);
-      if (lun?.disk === undefined) {
+      const seen = await this.#sysfs.ofTarget(call, wanted.iqn);
+      const [session] = seen.sessionsOf(wanted.iqn);
+      const lun = session === undefined ? undefined : seen.lun(session, wanted.lun);
+      if (session === undefined || lun?.disk === undefined) {
         throw new VbsError('NOT_FOUND', `This node is not connected to ${connection.key}.`, { resource: attachmentId });
       }
-      const before = await this.#sysfs.sizeBytes(call, lun);
+      const before = seen.sizeBytes(lun);
       if (before !== undefined && before >= sizeBytes) return { sizeBytes: before };
       const disk = { ...lun, disk: lun.disk };
-      const found = await seeGrowth(call, this.#tools, this.#sysfs, disk, { attachmentId, sizeBytes });
+      const found = await seeGrowth(call, this.#parts, session, disk, { attachmentId, sizeBytes });
       if (found !== undefined && found >= sizeBytes) return { sizeBytes: found };
       const message = `${connection.key} still shows ${found ?? 'no'} bytes, not ${sizeBytes}: has its target seen the volume grow?`;
       throw new VbsError('UNAVAILABLE', message, { resource: attachmentId, context: { sizeBytes: found ?? null } });
@@ -103,11 +106,11 @@ export class IscsiInitiator implements Contract {
     return { tools: this.#tools, sysfs: this.#sysfs, records: this.#records };
   }
 
-  async #bringDevice(call: Call, session: Session, wanted: Wanted, request: ConnectRequest<'iscsi'>): Promise<string> {
-    const disk = await findDevice(call, this.#tools, this.#sysfs, session, wanted);
-    await verifyDevice(call, this.#tools, this.#sysfs, disk, request);
-    const portal = await this.#sysfs.portal(call, session);
-    if (portal !== undefined) return await stableLink(call, this.#tools, disk, portal, wanted);
+  async #bringDevice(call: Call, { session, seen }: FoundSession, wanted: Wanted, request: ConnectRequest<'iscsi'>): Promise<string> {
+    const found = await findDevice(call, this.#tools, this.#sysfs, session, wanted, seen);
+    await verifyDevice(call, this.#parts, session, found, request);
+    const portal = found.seen.portal(session);
+    if (portal !== undefined) return await stableLink(call, this.#tools, found, portal, wanted);
     throw new VbsError('UNAVAILABLE', `The session of ${wanted.iqn} has ended while its disk was looked for.`, {
       resource: wanted.attachmentId,
     });

@@ -1,8 +1,9 @@
 import { type Call, type ChapCredentials, isVbsError, toVbsError, VbsError } from '@vbs/core';
+import { despiteOthers } from './despite-others.js';
 import { type Portal, portalText, type Wanted } from './names.js';
 import type { NodeRecords } from './node-records.js';
 import { poll } from './poll.js';
-import type { Session, Sysfs } from './sysfs.js';
+import type { Seen, Session, Sysfs } from './sysfs.js';
 import type { Tools } from './tools.js';
 
 const sessionExists = 15;
@@ -15,28 +16,45 @@ interface Parts {
   readonly records: NodeRecords;
 }
 
+/** A session, and what was told of it, or of all sessions, at last. */
+export interface FoundSession {
+  readonly session: Session;
+  readonly seen: Seen;
+}
+
 /**
  * The session that this node has of a target, when it works; undefined where it has none.
  * @throws UNAVAILABLE: its target does not answer.
  */
-export async function sessionOf(call: Call, parts: Parts, wanted: Wanted, chap: ChapCredentials | undefined): Promise<Session | undefined> {
-  const [session] = await parts.sysfs.sessionsOf(call, wanted.iqn);
+export async function sessionOf(
+  call: Call,
+  parts: Parts,
+  wanted: Wanted,
+  chap: ChapCredentials | undefined,
+  seen: Seen,
+): Promise<FoundSession | undefined> {
+  const [session] = seen.sessionsOf(wanted.iqn);
   if (session === undefined) return undefined;
-  const portal = await parts.sysfs.portal(call, session);
+  const portal = seen.portal(session);
   // Without its record iscsid could not log in again after its own restart.
-  if (portal !== undefined) await parts.records.ensure(call, wanted, portal, chap);
-  await requireLoggedIn(call, parts, session, wanted);
-  return session;
+  if (portal !== undefined) await parts.records.ensure(call, wanted, portal, chap, seen.look);
+  return { session, seen: await whenLoggedIn(call, parts, session, wanted, seen) };
 }
 
 /**
- * A new session, by the first portal that answers.
+ * A new session, by the first portal that answers; `seen` is from before.
  * @throws PERMISSION_DENIED: the target refuses this node. UNAVAILABLE: no portal answers. Nothing is left of what was refused.
  */
-export async function login(call: Call, parts: Parts, wanted: Wanted, chap: ChapCredentials | undefined): Promise<Session> {
+export async function login(
+  call: Call,
+  parts: Parts,
+  wanted: Wanted,
+  chap: ChapCredentials | undefined,
+  seen: Seen,
+): Promise<FoundSession> {
   const failures: VbsError[] = [];
   for (const portal of wanted.portals) {
-    await parts.records.ensure(call, wanted, portal, chap);
+    await parts.records.ensure(call, wanted, portal, chap, seen.look);
     try {
       return await loginBy(call, parts, wanted, portal);
     } catch (error) {
@@ -55,16 +73,19 @@ export async function login(call: Call, parts: Parts, wanted: Wanted, chap: Chap
   });
 }
 
-async function loginBy(call: Call, { tools, sysfs }: Parts, { iqn, attachmentId }: Wanted, portal: Portal): Promise<Session> {
-  const values = { iqn, portal: portalText(portal) };
-  const { exitCode } = await tools.run(call, 'login', values, {
-    guard: attachmentId,
-    timeLimitMs: tools.settings.loginLimitMs,
-    okExitCodes: [0, sessionExists],
+async function loginBy(call: Call, { tools, sysfs }: Parts, { iqn, attachmentId }: Wanted, portal: Portal): Promise<FoundSession> {
+  const options = { guard: attachmentId, timeLimitMs: tools.settings.loginLimitMs, okExitCodes: [0, sessionExists] };
+  const act = async (): Promise<void> => {
+    const { exitCode } = await tools.run(call, 'login', { iqn, portal: portalText(portal) }, options);
+    if (exitCode === sessionExists) sysfs.forget();
+  };
+  await despiteOthers(call, act, async () => (await sysfs.ofTarget(call, iqn)).sessionsOf(iqn).length > 0);
+  const found = await poll(call, sessionLimitMs, async (): Promise<FoundSession | undefined> => {
+    const seen = await sysfs.afterLogin(call, iqn);
+    const [session] = seen.sessionsOf(iqn);
+    return session === undefined ? undefined : { session, seen };
   });
-  if (exitCode === sessionExists) sysfs.forget();
-  const session = await poll(call, sessionLimitMs, async () => (await sysfs.sessionsOf(call, iqn))[0]);
-  if (session !== undefined) return session;
+  if (found !== undefined) return found;
   throw new VbsError('DEADLINE_EXCEEDED', `iscsiadm logged in to ${iqn}, and no session of it is in sysfs.`, { resource: attachmentId });
 }
 
@@ -82,13 +103,16 @@ function withResource(error: VbsError, { attachmentId, iqn }: Wanted, portal: Po
 }
 
 /** A session whose target was away comes back by itself, when iscsid finds the target again. */
-async function requireLoggedIn(call: Call, { sysfs }: Parts, session: Session, { iqn, attachmentId }: Wanted): Promise<void> {
-  let state: string | undefined;
-  const found = await poll(call, recoveryLimitMs, async () => {
-    state = await sysfs.state(call, session);
-    return state === 'LOGGED_IN' ? true : undefined;
+async function whenLoggedIn(call: Call, { sysfs }: Parts, session: Session, { iqn, attachmentId }: Wanted, seen: Seen): Promise<Seen> {
+  const isLoggedIn = (now: Seen): boolean => now.state(session) === 'LOGGED_IN';
+  if (isLoggedIn(seen)) return seen;
+  let last = seen;
+  await poll(call, recoveryLimitMs, async () => {
+    last = await sysfs.ofTarget(call, iqn);
+    return isLoggedIn(last) ? true : undefined;
   });
-  if (found !== undefined) return;
+  if (isLoggedIn(last)) return last;
+  const state = last.state(session);
   const message = `The session of ${iqn} is ${state ?? 'gone'}: its target does not answer. iscsid goes on trying.`;
   throw new VbsError('UNAVAILABLE', message, { resource: attachmentId, context: { state: state ?? null } });
 }

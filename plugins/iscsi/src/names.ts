@@ -52,6 +52,11 @@ export function byPathName({ address, port }: Portal, iqn: string, lun: number):
   return `/dev/disk/by-path/ip-${address}:${port}-iscsi-${iqn}-lun-${lun}`;
 }
 
+/** The names that udev may give the disk of a connection, by its portals. */
+export function linksOf({ portals, iqn, lun }: Wanted): readonly string[] {
+  return portals.map((portal) => byPathName(portal, iqn, lun));
+}
+
 export function keyOf(iqn: string, lun: number): string {
   return `${iqn}/${lun}`;
 }

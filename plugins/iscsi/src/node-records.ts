@@ -1,4 +1,5 @@
-import { type Call, type ChapCredentials, isVbsError, Secret, VbsError } from '@vbs/core';
+import { type Call, type ChapCredentials, isVbsError, type Look, Secret, VbsError } from '@vbs/core';
+import { despiteOthers } from './despite-others.js';
 import { unlessGone } from './map-error.js';
 import { type Portal, portalText, type Wanted } from './names.js';
 import { hasSettings, isWholeRecord, withSettings } from './node-record.js';
@@ -12,17 +13,27 @@ const limitMs = 20_000;
 export class NodeRecords {
   constructor(private readonly tools: Tools) {}
 
+  /** Paths of the records of a connection, and of all of a target, for a look that {@link ensure} and {@link remove} are given. */
+  paths({ iqn, portals }: Wanted): readonly string[] {
+    return portals.map((portal) => this.#path(iqn, portal));
+  }
+
+  patterns(iqn: string): readonly string[] {
+    return [`${this.#folder(iqn)}/*`];
+  }
+
   /**
    * The record of one portal as it must be, made or put right. The password goes into the file by standard input, since iscsiadm takes
    * it by its command line alone. The file is written in place: whatever lies beside it, iscsiadm takes for a second record.
    * @throws INVALID_ARGUMENT: open-iscsi cannot keep the credentials.
    */
-  async ensure(call: Call, wanted: Wanted, portal: Portal, chap: ChapCredentials | undefined): Promise<void> {
+  async ensure(call: Call, wanted: Wanted, portal: Portal, chap: ChapCredentials | undefined, seen: Look): Promise<void> {
     const { attachmentId, iqn } = wanted;
     const settings = recordSettings(this.tools.settings, chap);
     const path = this.#path(iqn, portal);
     const guard = { guard: attachmentId, timeLimitMs: limitMs };
-    const found = await unlessGone(this.tools.readFile(call, path));
+    const isAmong = wanted.portals.some((known) => portalText(known) === portalText(portal));
+    const found = isAmong ? await this.#seen(call, path, seen) : await unlessGone(this.tools.readFile(call, path));
     if (found !== undefined && isWholeRecord(found) && hasSettings(found, settings)) return;
     if (found === undefined || !isWholeRecord(found)) {
       // iscsiadm neither replaces nor deletes a record that a crash tore.
@@ -33,29 +44,45 @@ export class NodeRecords {
     await this.tools.run(call, 'writeRecord', { path }, { ...guard, input: new Secret(withSettings(fresh, settings)) });
   }
 
-  /** Removes the records of a target of which no session is left; the absent is success. */
-  async remove(call: Call, { attachmentId, iqn, portals }: Wanted): Promise<void> {
+  /** Removes the records of a target of which no session is left, by a look at them; the absent is success. */
+  async remove(call: Call, { attachmentId, iqn, portals }: Wanted, seen?: Look): Promise<void> {
     const guard = { guard: attachmentId, timeLimitMs: limitMs };
-    for (const portal of await this.#portals(call, iqn, portals)) {
-      const values = { iqn, portal: portalText(portal) };
-      const { exitCode } = await this.tools.run(call, 'deleteRecord', values, { ...guard, okExitCodes: [0, noObjects] });
-      if (exitCode === noObjects) await this.tools.run(call, 'removeTornRecords', { path: this.#folder(iqn) }, guard);
+    const look = (): Promise<Look> => this.tools.machine.look(call, this.patterns(iqn));
+    for (const portal of this.#portals(seen ?? (await look()), iqn, portals)) {
+      const text = portalText(portal);
+      const act = async (): Promise<void> => {
+        const options = { ...guard, okExitCodes: [0, noObjects] };
+        const { exitCode } = await this.tools.run(call, 'deleteRecord', { iqn, portal: text }, options);
+        if (exitCode === noObjects) await this.tools.run(call, 'removeTornRecords', { path: this.#folder(iqn) }, guard);
+      };
+      await despiteOthers(call, act, async () => !this.#portals(await look(), iqn, [portal]).some((left) => portalText(left) === text));
     }
   }
 
   /** Who may not look into the folder tries the portals of the connection. */
-  async #portals(call: Call, iqn: string, fallback: readonly Portal[]): Promise<readonly Portal[]> {
+  #portals(look: Look, iqn: string, fallback: readonly Portal[]): readonly Portal[] {
     try {
-      const names = (await unlessGone(this.tools.machine.listDirectory(call, this.#folder(iqn)))) ?? [];
       // `address,port` or, of a discovery, `address,port,group`.
-      const portals = names.flatMap((name): Portal[] => {
-        const [, address, port] = /^([^,]+),(\d+)(?:,-?\d+)?$/.exec(name) ?? [];
-        return address === undefined ? [] : [{ address, port: Number(port) }];
-      });
+      const portals = this.patterns(iqn).flatMap((pattern) =>
+        look.matching(pattern).flatMap(({ path }): Portal[] => {
+          const [, address, port] = /\/([^,/]+),(\d+)(?:,-?\d+)?$/.exec(path) ?? [];
+          return address === undefined ? [] : [{ address, port: Number(port) }];
+        }),
+      );
       return [...new Map(portals.map((portal) => [portalText(portal), portal])).values()];
     } catch (error) {
       if (isVbsError(error) && error.code === 'PERMISSION_DENIED') return fallback;
       throw error;
+    }
+  }
+
+  /** A file that may be root's alone, by a look at it. */
+  async #seen(call: Call, path: string, look: Look): Promise<string | undefined> {
+    try {
+      return look.text(path);
+    } catch (error) {
+      if (!isVbsError(error) || error.code !== 'PERMISSION_DENIED') throw error;
+      return await unlessGone(this.tools.readFile(call, path));
     }
   }
 

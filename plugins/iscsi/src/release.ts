@@ -1,10 +1,10 @@
 import { type Call, isVbsError, VbsError } from '@vbs/core';
-import { requireFree } from './holders.js';
-import { type Portal, portalText, type Wanted } from './names.js';
+import { holderPaths, requireFree } from './holders.js';
+import { linksOf, portalText, type Wanted } from './names.js';
 import type { NodeRecords } from './node-records.js';
 import { poll } from './poll.js';
 import { linksGone } from './stable-link.js';
-import type { Lun, Session, Sysfs } from './sysfs.js';
+import type { Lun, Seen, Session, Sysfs } from './sysfs.js';
 import type { Tools } from './tools.js';
 
 interface Parts {
@@ -12,6 +12,9 @@ interface Parts {
   readonly sysfs: Sysfs;
   readonly records: NodeRecords;
 }
+
+/** What of the node a release goes by, all at one look. */
+type Look = () => Promise<Seen>;
 
 const flushTries = 3;
 const goneLimitMs = 30_000;
@@ -26,32 +29,43 @@ const noSession = [2, 21, 22];
  */
 export async function release(call: Call, parts: Parts, wanted: Wanted): Promise<void> {
   const { sysfs, records, tools } = parts;
-  const portals: Portal[] = [...wanted.portals];
-  let left = 0;
-  for (const session of await sysfs.sessionsOf(call, wanted.iqn)) {
-    const [portal, luns] = await Promise.all([sysfs.portal(call, session), sysfs.luns(call, session)]);
-    if (portal !== undefined && !portals.some((known) => portalText(known) === portalText(portal))) portals.push(portal);
-    const lun = luns.find((found) => found.lun === wanted.lun);
-    if (lun !== undefined) await removeLun(call, parts, lun, wanted);
-    const others = luns.filter((other) => other.lun !== wanted.lun && other.disk !== undefined);
-    if (others.length === 0) await logout(call, parts, session, wanted);
-    else left += 1;
+  let own = wanted;
+  const left = (): readonly string[] => [...records.patterns(wanted.iqn), ...linksOf(own)];
+  const look = (): Promise<Seen> => sysfs.ofTarget(call, wanted.iqn, { holders: true, more: [...holderPaths, ...left()] });
+  let seen = await look();
+  let others = 0;
+  for (const [index, session] of seen.sessionsOf(wanted.iqn).entries()) {
+    const portal = seen.portal(session);
+    const isOwn = portal === undefined || own.portals.some((known) => portalText(known) === portalText(portal));
+    if (!isOwn) own = { ...own, portals: [...own.portals, portal] };
+    // Who holds a disk, and whether its links are there, is told by a look of just before.
+    if (!isOwn || index > 0) seen = await look();
+    const again: Look = () => sysfs.of(call, session, left());
+    const lun = seen.lun(session, wanted.lun);
+    if (lun !== undefined) seen = await removeLun(call, tools, lun, wanted, seen, again);
+    if (seen.luns(session).some((other) => other.lun !== wanted.lun && other.disk !== undefined)) others += 1;
+    else seen = await logout(call, tools, session, wanted, again);
   }
-  if (left === 0) await records.remove(call, wanted);
-  await linksGone(call, tools.machine, portals, wanted);
+  if (others === 0) await records.remove(call, own, seen.look);
+  await linksGone(call, tools.machine, own, seen);
 }
 
-async function removeLun(call: Call, { tools, sysfs }: Parts, lun: Lun, { attachmentId }: Wanted): Promise<void> {
+/** Answers what is there when it has gone. */
+async function removeLun(call: Call, tools: Tools, lun: Lun, { attachmentId }: Wanted, seen: Seen, look: Look): Promise<Seen> {
   if (lun.disk !== undefined) {
-    const disk = { ...lun, disk: lun.disk };
-    await requireFree(call, tools, sysfs, disk, attachmentId);
-    await flush(call, tools, disk.disk, attachmentId);
+    await requireFree(call, tools, seen, { ...lun, disk: lun.disk }, attachmentId);
+    await flush(call, tools, lun.disk, attachmentId);
   }
-  await unlessAbsent(call, sysfs, lun, () =>
-    tools.run(call, 'deleteDevice', { path: `${lun.path}/delete` }, { guard: attachmentId, input: '1' }),
-  );
-  const gone = await poll(call, goneLimitMs, async () => ((await sysfs.isThere(call, lun)) ? undefined : true));
-  if (gone !== undefined) return;
+  try {
+    await tools.run(call, 'deleteDevice', { path: `${lun.path}/delete` }, { guard: attachmentId, input: '1' });
+  } catch (error) {
+    if (!isVbsError(error) || error.code !== 'INTERNAL' || (await look()).look.has(lun.path)) throw error;
+  }
+  const gone = await poll(call, goneLimitMs, async () => {
+    const now = await look();
+    return now.look.has(lun.path) ? undefined : now;
+  });
+  if (gone !== undefined) return gone;
   throw new VbsError('DEADLINE_EXCEEDED', `The SCSI device ${lun.address} has not gone within ${goneLimitMs / 1000} s.`, {
     resource: attachmentId,
     context: { device: lun.address, limitMs: goneLimitMs },
@@ -70,19 +84,15 @@ async function flush(call: Call, tools: Tools, disk: string, attachmentId: strin
   }
 }
 
-async function unlessAbsent(call: Call, sysfs: Sysfs, lun: Lun, act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (!isVbsError(error) || error.code !== 'INTERNAL' || (await sysfs.isThere(call, lun))) throw error;
-  }
-}
-
-async function logout(call: Call, { tools, sysfs }: Parts, session: Session, { attachmentId, iqn }: Wanted): Promise<void> {
+/** Answers what is there when it has ended. */
+async function logout(call: Call, tools: Tools, session: Session, { attachmentId, iqn }: Wanted, look: Look): Promise<Seen> {
   const options = { guard: attachmentId, timeLimitMs: logoutLimitMs, okExitCodes: [0, ...noSession] };
   await tools.run(call, 'logout', { sid: session.sid }, options);
-  const gone = await poll(call, goneLimitMs, async () => ((await sysfs.state(call, session)) === undefined ? true : undefined));
-  if (gone !== undefined) return;
+  const gone = await poll(call, goneLimitMs, async () => {
+    const now = await look();
+    return now.isThere(session) ? undefined : now;
+  });
+  if (gone !== undefined) return gone;
   throw new VbsError('DEADLINE_EXCEEDED', `The session of ${iqn} has not ended within ${goneLimitMs / 1000} s.`, {
     resource: attachmentId,
     context: { sid: session.sid, limitMs: goneLimitMs },

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path/posix';
 import { type IscsiConfig, iscsiDefaults } from './config.js';
 
 /** The configuration of an instance, completed. */
@@ -10,6 +11,7 @@ export interface IscsiSettings extends Required<IscsiConfig> {
 }
 
 export function settingsOf(config: IscsiConfig): IscsiSettings {
-  const whole = { ...iscsiDefaults, ...config };
+  const merged = { ...iscsiDefaults, ...config };
+  const whole = { ...merged, nodesDirectory: resolve(merged.nodesDirectory) };
   return { ...whole, loginLimitMs: (3 * whole.loginTimeoutSeconds + 10) * 1000 };
 }

@@ -1,7 +1,5 @@
-import type { Call, Machine } from '@vbs/core';
-import { unlessGone } from './map-error.js';
+import { type Call, Look, type Machine } from '@vbs/core';
 import type { Portal } from './names.js';
-import { sideBySide } from './side-by-side.js';
 
 const sessionsFolder = '/sys/class/iscsi_session';
 
@@ -22,126 +20,211 @@ export interface Lun {
   readonly disk: string | undefined;
 }
 
-/** Sessions, portals and logical units as the kernel tells them in sysfs, without a command. */
-export class Sysfs {
-  readonly #names = new Map<number, string>();
+const namesOfAll = `${sessionsFolder}/session*/targetname`;
+const folderOf = (sid: number): string => `${sessionsFolder}/session${sid}`;
+const nameOf = (sid: number): string => `${folderOf(sid)}/targetname`;
+/** Names alone: with hundreds of sessions none is looked at more closely than it must be. */
+const foldersOfAll = `${sessionsFolder}/session*/`;
+const hostOf = (sid: number): string => `${folderOf(sid)}/device/../scsi_host/host*/`;
 
-  constructor(private readonly machine: Machine) {}
+/** Patterns of the portal of one session, or of each (`*`), and of its disks: a folder before what is in it, since both may come meanwhile. */
+function portalAndDisks(sid: number | '*'): string[] {
+  const connection = `/sys/class/iscsi_connection/connection${sid}:0`;
+  const lun = `${sessionsFolder}/session${sid}/device/target*/*:*`;
+  const disk = `${lun}/block/*`;
+  return [`${connection}/persistent_address`, `${connection}/persistent_port`, lun, disk, `${disk}/size`, `${disk}/ro`, `${lun}/vpd_pg80`];
+}
 
-  async sessions(call: Call): Promise<Session[]> {
-    const sids = await this.#sids(call);
-    this.#names.clear();
-    const found = await sideBySide(sids, async (sid): Promise<Session[]> => {
-      const iqn = await this.#readName(call, sid);
-      return iqn === undefined ? [] : [{ sid, iqn }];
+function details(sid: number): string[] {
+  return [nameOf(sid), `${folderOf(sid)}/state`, ...portalAndDisks(sid)];
+}
+
+/** Patterns of who holds a disk of a session in the kernel, or a partition of one. */
+function holderPatterns(sid: number): string[] {
+  const disk = `${sessionsFolder}/session${sid}/device/target*/*:*/block/*`;
+  return [`${disk}/dev`, `${disk}/holders/*`, `${disk}/*/dev`, `${disk}/*/holders/*`];
+}
+
+/** What sysfs said of sessions, portals and logical units at one look. */
+export class Seen {
+  constructor(readonly look: Look) {}
+
+  sessions(): Session[] {
+    return this.look.matching(namesOfAll).flatMap(({ path, parts: [digits] }): Session[] => {
+      const iqn = this.#text(path);
+      return iqn === undefined || !/^\d+$/.test(digits ?? '') ? [] : [{ sid: Number(digits), iqn }];
     });
-    return found.flat();
   }
 
-  /** The sessions of one target. Names of sessions that were seen before are not read again; what is answered was. */
-  async sessionsOf(call: Call, iqn: string): Promise<Session[]> {
-    const sids = await this.#sids(call);
-    for (const sid of this.#names.keys()) if (!sids.includes(sid)) this.#names.delete(sid);
-    const unknown = sids.filter((sid) => !this.#names.has(sid));
-    await sideBySide(unknown, (sid) => this.#readName(call, sid));
-    const likely = sids.filter((sid) => this.#names.get(sid) === iqn);
-    const found = await sideBySide(likely, async (sid) => {
-      const isSo = unknown.includes(sid) || (await this.#readName(call, sid)) === iqn;
-      return isSo ? [{ sid, iqn }] : [];
-    });
-    return found.flat();
+  sessionsOf(iqn: string): Session[] {
+    return this.sessions().filter((session) => session.iqn === iqn);
   }
 
-  /** After what is known of sessions turned out to be of another time (the kernel module was loaded anew). */
-  forget(): void {
-    this.#names.clear();
+  isThere({ sid }: Session): boolean {
+    return this.look.has(folderOf(sid));
   }
 
   /** LOGGED_IN, FAILED (the target does not answer for now) or FREE; undefined where the session is gone. */
-  async state(call: Call, { sid }: Session): Promise<string | undefined> {
-    return this.#attribute(call, `${sessionsFolder}/session${sid}/state`);
+  state({ sid }: Session): string | undefined {
+    return this.#text(`${folderOf(sid)}/state`);
   }
 
   /** As it was asked for at the login: udev's names hold it. */
-  async portal(call: Call, { sid }: Session): Promise<Portal | undefined> {
+  portal({ sid }: Session): Portal | undefined {
     const folder = `/sys/class/iscsi_connection/connection${sid}:0`;
-    const names = ['persistent_address', 'persistent_port'];
-    const [address, port] = await Promise.all(names.map((name) => this.#attribute(call, `${folder}/${name}`)));
+    const [address, port] = [this.#text(`${folder}/persistent_address`), this.#text(`${folder}/persistent_port`)];
     return address === undefined || port === undefined ? undefined : { address, port: Number(port) };
   }
 
-  /** `target2:0:0`; undefined until something of the session was scanned. */
-  async target(call: Call, { sid }: Session): Promise<string | undefined> {
-    return (await this.#list(call, `${sessionsFolder}/session${sid}/device`)).find((name) => /^target\d+:\d+:\d+$/.test(name));
+  /** The number of the SCSI host; undefined where it was not looked for, or the session is gone. */
+  host({ sid }: Session): number | undefined {
+    const [found] = this.look.matching(hostOf(sid));
+    return found === undefined ? undefined : Number(found.parts[0]);
   }
 
-  async host(call: Call, session: Session): Promise<number | undefined> {
-    const target = await this.target(call, session);
-    if (target !== undefined) return Number(/\d+/.exec(target)?.[0]);
-    for (const host of await this.#list(call, '/sys/class/iscsi_host')) {
-      if ((await this.#list(call, `/sys/class/iscsi_host/${host}/device`)).includes(`session${session.sid}`)) {
-        return Number(host.replace('host', ''));
-      }
-    }
-    return undefined;
-  }
-
-  async luns(call: Call, session: Session): Promise<Lun[]> {
-    const target = await this.target(call, session);
-    if (target === undefined) return [];
-    const folder = `${sessionsFolder}/session${session.sid}/device/${target}`;
-    const addresses = (await this.#list(call, folder)).filter((name) => /^\d+:\d+:\d+:\d+$/.test(name));
-    return await sideBySide(addresses, async (address): Promise<Lun> => {
-      const path = `${folder}/${address}`;
-      const [disk] = await this.#list(call, `${path}/block`);
-      return { lun: Number(address.split(':')[3]), address, path, disk };
+  luns({ sid }: Session): Lun[] {
+    return this.look.matching(`${sessionsFolder}/session${sid}/device/target*/*:*`).flatMap(({ path }): Lun[] => {
+      const address = path.slice(path.lastIndexOf('/') + 1);
+      if (!/^\d+:\d+:\d+:\d+$/.test(address)) return [];
+      const [disk] = this.look.matching(`${path}/block/*`).map(({ parts }) => parts[0]);
+      return [{ lun: Number(address.split(':')[3]), address, path, disk }];
     });
   }
 
-  /** The folder of a disk under its logical unit. */
-  diskFolder({ path, disk }: Lun): string {
-    return `${path}/block/${disk}`;
+  lun(session: Session, lun: number): Lun | undefined {
+    return this.luns(session).find((found) => found.lun === lun);
   }
 
-  async sizeBytes(call: Call, lun: Lun): Promise<number | undefined> {
-    const sectors = await this.#attribute(call, `${this.diskFolder(lun)}/size`);
+  sizeBytes(lun: Lun): number | undefined {
+    const sectors = this.#text(`${diskFolder(lun)}/size`);
     return sectors === undefined ? undefined : Number(sectors) * 512;
   }
 
-  async isReadOnly(call: Call, lun: Lun): Promise<boolean> {
-    return (await this.#attribute(call, `${this.diskFolder(lun)}/ro`)) === '1';
+  isReadOnly(lun: Lun): boolean {
+    return this.#text(`${diskFolder(lun)}/ro`) === '1';
   }
 
   /**
    * The unit serial number, of VPD page 0x80 (SPC-4, 7.8.15); undefined where the disk has none. The page has four bytes before it, and
    * each of those comes as one character, whether it is one of UTF-8 or not.
    */
-  async serial(call: Call, { path }: Lun): Promise<string | undefined> {
-    const page = await unlessGone(this.machine.readFile(call, `${path}/vpd_pg80`));
+  serial({ path }: Lun): string | undefined {
+    const page = this.look.text(`${path}/vpd_pg80`);
     const serial = [...(page ?? '')].slice(4).join('').replace(/\0/g, '').trim();
     return serial === '' ? undefined : serial;
   }
 
-  async isThere(call: Call, { path }: Lun): Promise<boolean> {
-    return (await unlessGone(this.machine.listDirectory(call, path))) !== undefined;
+  #text(path: string): string | undefined {
+    return this.look.text(path)?.trim();
+  }
+}
+
+/** The folder of a disk under its logical unit. */
+export function diskFolder({ path, disk }: Lun): string {
+  return `${path}/block/${disk}`;
+}
+
+const bootIdFile = '/proc/sys/kernel/random/boot_id';
+/** So many sessions that are not known yet are looked at without asking first whose they are. */
+const fewUnknown = 8;
+const mostNamed = 64;
+/** A session that was just made has one of so many numbers above those that were seen. */
+const nextSids = 8;
+
+/**
+ * Sessions, portals and logical units as the kernel tells them in sysfs, without a command, and many at one look. Of which target a
+ * session is never changes, and is not read again: with hundreds of sessions each call looks at its own alone.
+ */
+export class Sysfs {
+  readonly #names = new Map<number, string>();
+  #bootId: string | undefined;
+  #highest = 0;
+
+  constructor(private readonly machine: Machine) {}
+
+  /** Every session with its portal and its disks. */
+  async all(call: Call): Promise<Seen> {
+    return new Seen(await this.machine.look(call, [namesOfAll, ...portalAndDisks('*')]));
   }
 
-  async #sids(call: Call): Promise<number[]> {
-    const names = await this.#list(call, sessionsFolder);
-    return names.filter((name) => /^session\d+$/.test(name)).map((name) => Number(name.slice('session'.length)));
+  /** The sessions of a target, and all of them but their hosts; `holders`: who holds their disks too; `more`: other paths. */
+  async ofTarget(call: Call, iqn: string, options: { readonly more?: readonly string[]; readonly holders?: boolean } = {}): Promise<Seen> {
+    const { more = [], holders = false } = options;
+    const patternsOf = (sid: number): string[] => [...details(sid), ...(holders ? holderPatterns(sid) : [])];
+    const likely = this.#ofName(iqn);
+    let look = await this.machine.look(call, [bootIdFile, foldersOfAll, ...likely.flatMap(patternsOf), ...more]);
+    if (this.#isAnotherBoot(look) && likely.length > 0) return await this.ofTarget(call, iqn, options);
+    const unknown = this.#unknownOf(look);
+    const isFew = unknown.length <= fewUnknown;
+    if (unknown.length > 0) {
+      const names = unknown.length <= mostNamed ? unknown.map(nameOf) : [namesOfAll];
+      look = merged(look, await this.machine.look(call, isFew ? unknown.flatMap(patternsOf) : names));
+      this.#note(look);
+    }
+    const unseen = this.#ofName(iqn).filter((sid) => !likely.includes(sid) && !(isFew && unknown.includes(sid)));
+    if (unseen.length > 0) look = merged(look, await this.machine.look(call, unseen.flatMap(patternsOf)));
+    return new Seen(look);
   }
 
-  async #readName(call: Call, sid: number): Promise<string | undefined> {
-    const iqn = await this.#attribute(call, `${sessionsFolder}/session${sid}/targetname`);
-    if (iqn !== undefined) this.#names.set(sid, iqn);
-    return iqn;
+  /** The session of a target that was just logged in to, with its host. */
+  async afterLogin(call: Call, iqn: string): Promise<Seen> {
+    const next = Array.from({ length: nextSids }, (_, index) => this.#highest + 1 + index);
+    const look = await this.machine.look(
+      call,
+      next.flatMap((sid) => [nameOf(sid), hostOf(sid)]),
+    );
+    this.#note(look);
+    const seen = new Seen(look);
+    return seen.sessionsOf(iqn).length > 0 ? seen : await this.ofTarget(call, iqn);
   }
 
-  async #attribute(call: Call, path: string): Promise<string | undefined> {
-    return (await unlessGone(this.machine.readFile(call, path)))?.trim();
+  /** One session, without its host; `more`: other paths. */
+  async of(call: Call, { sid }: Session, more: readonly string[] = []): Promise<Seen> {
+    return new Seen(await this.machine.look(call, [folderOf(sid), ...details(sid), ...more]));
   }
 
-  async #list(call: Call, path: string): Promise<readonly string[]> {
-    return (await unlessGone(this.machine.listDirectory(call, path))) ?? [];
+  async host(call: Call, session: Session): Promise<number | undefined> {
+    return new Seen(await this.machine.look(call, [hostOf(session.sid)])).host(session);
   }
+
+  /** After what is known of sessions turned out to be of another time (the kernel module was loaded anew). */
+  forget(): void {
+    this.#names.clear();
+    this.#highest = 0;
+  }
+
+  #ofName(iqn: string): readonly number[] {
+    return [...this.#names].flatMap(([sid, name]) => (name === iqn ? [sid] : []));
+  }
+
+  /** Numbers of sessions begin anew with a boot. */
+  #isAnotherBoot(look: Look): boolean {
+    const bootId = look.text(bootIdFile);
+    const isAnother = this.#bootId !== bootId;
+    if (isAnother) this.forget();
+    this.#bootId = bootId;
+    return isAnother;
+  }
+
+  /** Takes what a look tells of names, and forgets sessions that are not there; answers those whose target is not known. */
+  #unknownOf(look: Look): readonly number[] {
+    const sids = look
+      .matching(`${sessionsFolder}/session*`)
+      .flatMap(({ parts: [digits = ''] }) => (/^\d+$/.test(digits) ? [Number(digits)] : []));
+    const there = new Set(sids);
+    for (const sid of this.#names.keys()) if (!there.has(sid)) this.#names.delete(sid);
+    this.#note(look);
+    return sids.filter((sid) => !this.#names.has(sid));
+  }
+
+  #note(look: Look): void {
+    for (const { sid, iqn } of new Seen(look).sessions()) {
+      this.#names.set(sid, iqn);
+      this.#highest = Math.max(this.#highest, sid);
+    }
+  }
+}
+
+function merged(first: Look, second: Look): Look {
+  return new Look([...first.entries(), ...second.entries()]);
 }

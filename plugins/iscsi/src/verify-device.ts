@@ -1,8 +1,13 @@
 import { type Call, type ConnectRequest, VbsError } from '@vbs/core';
-import type { Disk } from './find-device.js';
+import type { Disk, FoundDisk } from './find-device.js';
 import { poll } from './poll.js';
-import type { Sysfs } from './sysfs.js';
+import type { Session, Sysfs } from './sysfs.js';
 import type { Tools } from './tools.js';
+
+interface Parts {
+  readonly tools: Tools;
+  readonly sysfs: Sysfs;
+}
 
 const grownLimitMs = 5_000;
 const limitMs = 10_000;
@@ -11,12 +16,18 @@ const limitMs = 10_000;
  * Compares a disk with what is asked for (safety E2). One that is too small may have grown in its target: the target is asked anew.
  * @throws FAILED_PRECONDITION: it has another size or serial, or takes writes where it must not.
  */
-export async function verifyDevice(call: Call, tools: Tools, sysfs: Sysfs, disk: Disk, request: ConnectRequest<'iscsi'>): Promise<void> {
+export async function verifyDevice(
+  call: Call,
+  { tools, sysfs }: Parts,
+  session: Session,
+  { disk, seen }: FoundDisk,
+  request: ConnectRequest<'iscsi'>,
+): Promise<void> {
   const { sizeBytes, access, connection, attachmentId } = request;
-  let found = await sysfs.sizeBytes(call, disk);
+  let found = seen.sizeBytes(disk);
   if (found !== undefined && found < sizeBytes)
-    found = await seeGrowth(call, tools, sysfs, disk, { attachmentId, sizeBytes }, grownLimitMs / 10);
-  const [serial, isReadOnly] = await Promise.all([sysfs.serial(call, disk), sysfs.isReadOnly(call, disk)]);
+    found = await seeGrowth(call, { tools, sysfs }, session, disk, { attachmentId, sizeBytes }, grownLimitMs / 10);
+  const [serial, isReadOnly] = [seen.serial(disk), seen.isReadOnly(disk)];
   const differences = [
     ...(found === sizeBytes ? [] : [`has ${found ?? 'no'} bytes, not ${sizeBytes}`]),
     ...(serial === connection.serial ? [] : [`has the serial ${JSON.stringify(serial ?? '')}, not ${JSON.stringify(connection.serial)}`]),
@@ -37,8 +48,8 @@ export async function verifyDevice(call: Call, tools: Tools, sysfs: Sysfs, disk:
 /** Makes the kernel ask the target for the size, and answers it when it is at least as large as wanted, or its limit is over. */
 export async function seeGrowth(
   call: Call,
-  tools: Tools,
-  sysfs: Sysfs,
+  { tools, sysfs }: Parts,
+  session: Session,
   disk: Disk,
   { attachmentId, sizeBytes }: { readonly attachmentId: string; readonly sizeBytes: number },
   waitMs: number = limitMs,
@@ -46,7 +57,7 @@ export async function seeGrowth(
   await tools.run(call, 'rescanDevice', { path: `${disk.path}/rescan` }, { guard: attachmentId, input: '1' });
   let found: number | undefined;
   await poll(call, waitMs, async () => {
-    found = await sysfs.sizeBytes(call, disk);
+    found = (await sysfs.of(call, session)).sizeBytes(disk);
     return found !== undefined && found >= sizeBytes ? true : undefined;
   });
   return found;

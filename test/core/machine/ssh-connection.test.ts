@@ -124,7 +124,7 @@ onSsh('ssh › the kept connection ends with a process that was killed, and its 
   const body = `await machine.run(call(1), ['touch', ${JSON.stringify(path('ran'))}]); await new Promise((resolve) => setTimeout(resolve, 60_000));`;
   const holder = spawnHolder(t, fixture, body);
   await eventually(() => stat(path('ran')).catch(() => undefined));
-  t.is(clientsOf(fixture).length, 1);
+  t.is(clientsOf(fixture).length, 2, 'the connection and a session');
   await holder.kill();
   await eventually(() => (clientsOf(fixture).length === 0 ? true : undefined));
   await writeFile(join(here, 'ssh', `${holder.pid}-0123abcd`), '');

@@ -86,7 +86,7 @@ const restarting = test.macro<[ToolFault]>({
         },
       };
     });
-    t.is(met, 2);
+    t.is(met, 3);
   },
 });
 for (const fault of toolFaults) test(restarting, fault);
@@ -142,7 +142,7 @@ const revoking = test.macro<[ToolFault]>({
         check: (what) => removed(t, stage, contract, wanted, what),
       };
     });
-    t.is(met, 2);
+    t.is(met, 4);
   },
 });
 for (const fault of toolFaults) test(revoking, fault);
@@ -150,7 +150,7 @@ for (const fault of toolFaults) test(revoking, fault);
 /** A machine on which ending a process, or a small file, goes wrong once. */
 function failing(
   machine: Machine,
-  method: 'stop' | 'writeFile' | 'find' | 'readFile' | 'listDirectory',
+  method: 'stop' | 'writeFile' | 'find' | 'look' | 'readFile' | 'listDirectory',
   when: 'before' | 'after',
 ): Machine {
   let armed = true;
@@ -194,7 +194,7 @@ const lost = test.macro<[keyof typeof acts, Parameters<typeof failing>[1], Param
   },
 });
 for (const act of ['deleteExport', 'revokeAccess', 'createExport with other addresses'] as const) {
-  for (const method of ['find', 'readFile', 'stop'] as const) test(lost, act, method, 'before');
+  for (const method of ['find', 'look', 'readFile', 'stop'] as const) test(lost, act, method, 'before');
   test(lost, act, 'stop', 'after');
 }
 for (const when of ['before', 'after'] as const) test(lost, 'revokeAccess', 'writeFile', when);
@@ -203,7 +203,7 @@ test('listExports › does not take what it cannot see for absent', async (t) =>
   const stage = await StandInStage.make(t);
   const { contract } = await stage.open();
   await contract.createExport(call(), await stage.request());
-  for (const method of ['find', 'readFile', 'listDirectory'] as const) {
+  for (const method of ['find', 'look', 'listDirectory'] as const) {
     const broken = await stage.open({ machine: (machine) => failing(machine, method, 'before') });
     await t.throwsAsync(broken.contract.listExports(call()), { code: 'DEADLINE_EXCEEDED' });
   }

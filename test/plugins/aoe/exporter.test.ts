@@ -76,12 +76,12 @@ test('every operation › runs the commands that the README lists, and no other'
   t.deepEqual(await ranBy(() => contract.ensureExports(call(), { exports: [wanted] })), []);
   await truncate(stage.file(wanted), 2 * MiB);
   const volume = { ...wanted.volume, sizeBytes: 2 * MiB };
-  t.deepEqual(await ranBy(() => contract.extendExport(call(), { exportId: wanted.exportId, volume })), ['stat', 'vblade']);
-  t.deepEqual(await ranBy(() => contract.revokeAccess(call(), wanted)), ['mkdir']);
+  t.deepEqual(await ranBy(() => contract.extendExport(call(), { exportId: wanted.exportId, volume })), ['stat', 'stop', 'vblade']);
+  t.deepEqual(await ranBy(() => contract.revokeAccess(call(), wanted)), ['mkdir', 'write', 'stop']);
   t.deepEqual(await ranBy(() => contract.deleteExport(call(), wanted)), ['rm']);
   const plain = await stage.request();
   await contract.createExport(call(), plain);
-  t.deepEqual(await ranBy(() => contract.deleteExport(call(), plain)), []);
+  t.deepEqual(await ranBy(() => contract.deleteExport(call(), plain)), ['stop']);
 });
 
 const started = test.macro<[object, object, string]>({

@@ -61,6 +61,23 @@ test('trap › records of a discovery go with the connection (stand-in)', async 
   t.deepEqual(await node.left(), []);
 });
 
+for (const vanishing of [['before'], ['behind'], ['before', 'before', 'behind']] as const) {
+  const title = `trap › iscsiadm that fails at the record of another target, which went ${vanishing.join(', then ')} its own, is no failure (stand-in)`;
+  test(title, async (t) => {
+    const { node, initiator } = await makeFixture(t);
+    const made = node.makeTarget();
+    const wanted = request(made);
+    node.iscsi.database.vanishing = [...vanishing];
+    const { devicePath } = await initiator.connect(call(), wanted);
+    t.is(await node.file(devicePath), await node.realFile(made.file));
+    t.is(node.iscsi.kernel.sessions.size, 1);
+    node.iscsi.database.vanishing = [...vanishing];
+    await initiator.disconnect(call(), wanted);
+    t.deepEqual(node.iscsi.database.vanishing, []);
+    t.deepEqual(await node.left(), []);
+  });
+}
+
 test('trap 3 › connect waits for the link by path, which comes later than the disk (stand-in)', async (t) => {
   const { node, initiator } = await makeFixture(t);
   node.iscsi.kernel.udevTakesMs = 100;

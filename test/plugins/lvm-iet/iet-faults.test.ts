@@ -184,7 +184,7 @@ for (const fault of ietFaults) {
 
 test('createExport › on a stand-in, what a broken-off one left at its target id makes room', async (t) => {
   const { exporter, request, open, world, faults } = await prepared(t);
-  for (const nth of [3, 4, 5]) {
+  for (const nth of [4, 5, 6]) {
     const left = await request();
     const broken = await open();
     faults.arm(nth, 'hangs');

@@ -7,6 +7,8 @@ import {
   isSecret,
   type LocalMachine,
   type LongRunning,
+  Look,
+  type LookOptions,
   type Machine,
   type RunOptions,
   type RunResult,
@@ -100,7 +102,7 @@ export class StandInMachine implements Machine {
   }
 
   async stop(call: Call, name: string, options: { readonly guard: string }): Promise<void> {
-    await this.#local.guarded(call, options.guard, () => this.#end(name));
+    await this.#local.guarded(call, options.guard, () => this.#withFault(call, ['stop', name], usualLimitMs, () => this.#end(name)));
   }
 
   /** Ends long-running tools as their own death would, unknown to VBS. */
@@ -113,11 +115,26 @@ export class StandInMachine implements Machine {
   }
 
   async writeFile(call: Call, path: string, ...rest: Rest<Machine['writeFile']>): Promise<void> {
-    await this.#own(path, () => this.#local.writeFile(call, this.real(path), ...rest));
+    const act = (): Promise<void> => this.#local.writeFile(call, this.real(path), ...rest);
+    await this.#own(path, () => this.#withFault(call, ['write', path], usualLimitMs, act));
   }
 
   async listDirectory(call: Call, path: string): Promise<readonly string[]> {
     return await this.#own(path, () => this.#local.listDirectory(call, this.real(path)));
+  }
+
+  async look(call: Call, patterns: readonly string[], options?: LookOptions): Promise<Look> {
+    const { root } = this.#options;
+    try {
+      const real = await this.#local.look(
+        call,
+        patterns.map((pattern) => `${root}${pattern}`),
+        options,
+      );
+      return new Look([...real.entries()].map(([path, at]) => [path.slice(root.length), at instanceof VbsError ? this.#named(at) : at]));
+    } catch (error) {
+      throw error instanceof VbsError ? this.#named(error) : error;
+    }
   }
 
   async waitForPath(call: Call, path: string, ...rest: Rest<Machine['waitForPath']>): Promise<void> {
@@ -202,6 +219,10 @@ export class StandInMachine implements Machine {
       const message = error.message.replaceAll(this.real(path), path);
       throw new VbsError(error.code, message, { context: { ...error.context, path: relative(this.#options.root, this.real(path)) } });
     }
+  }
+
+  #named(error: VbsError): VbsError {
+    return new VbsError(error.code, error.message.replaceAll(this.#options.root, ''), { context: error.context });
   }
 }
 

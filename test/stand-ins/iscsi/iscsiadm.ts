@@ -38,11 +38,20 @@ function node(world: IscsiadmWorld, { flags, values }: IscsiadmArguments): ToolR
   if (flags.has('u')) return logoutAll(world, { ...(iqn === undefined ? {} : { iqn }), ...portal });
   const records = world.database.find({ ...(iqn === undefined ? {} : { iqn }), ...portal });
   if (records.length === 0) return failure(21, 'iscsiadm: No records found');
-  if (flags.has('l')) return login(world, records);
-  if (op === 'delete') return remove(world, records);
+  if (flags.has('l')) return walked(world, () => login(world, records));
+  if (op === 'delete') return walked(world, () => remove(world, records));
   if (op === 'update') return update(world, records, values);
   const lines = records.map(({ address, port, iqn: name, values: kept }) => `${shown(address, port)},${group(kept)} ${name}\n`);
   return { stdout: lines.join('') };
+}
+
+/** It reads every record, whichever it was told: where another goes meanwhile, it may have done its part, and says that it failed. */
+function walked({ database }: IscsiadmWorld, act: () => ToolResult): ToolResult {
+  const met = database.vanishing.shift();
+  if (met === undefined) return act();
+  const { exitCode = 0, stdout = '', stderr = '' } = met === 'behind' ? act() : {};
+  if (exitCode !== 0) return { exitCode, stdout, stderr };
+  return { ...failure(6, 'iscsiadm: Could not execute operation on all records: encountered iSCSI database failure'), stdout };
 }
 
 function create({ database }: IscsiadmWorld, iqn: string, address: string, port: number): ToolResult {

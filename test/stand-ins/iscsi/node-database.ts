@@ -22,6 +22,8 @@ export interface RecordFilter {
  */
 export class NodeDatabase {
   readonly folder: string;
+  /** What the next walks over all records meet: another record goes before, or behind, what the command is about. */
+  vanishing: ('before' | 'behind')[] = [];
 
   constructor(root: string) {
     this.folder = join(root, 'etc/iscsi/nodes');

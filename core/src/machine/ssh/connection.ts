@@ -20,6 +20,8 @@ export interface RemoteFacts {
   readonly home: string;
 }
 
+export type SessionClient = Awaited<ReturnType<Connection['session']>>;
+
 export interface ConnectionOptions {
   readonly configuration: SshMachineConfiguration;
   /** This machine's folder for the sockets of kept connections. */
@@ -61,19 +63,19 @@ export class Connection {
     return (await this.#master()).facts;
   }
 
-  /** Starts one session's `ssh`, whose standard streams are the session's. */
-  async session(bootstrap: string) {
-    const { socket } = await this.#master();
+  /** Starts one session's `ssh`, whose standard streams are the session's, with what it is told to run. */
+  async session(bootstrap: (facts: RemoteFacts) => string) {
+    const { socket, facts } = await this.#master();
     const { configuration, folder } = this.#options;
     this.#sessions++;
     clearTimeout(this.#idle);
-    const client = execa('ssh', [...sshArguments('session', configuration, socket, this.#liveness), bootstrap], {
+    const client = execa('ssh', [...sshArguments('session', configuration, socket, this.#liveness), bootstrap(facts)], {
       ...processOptions(folder),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     client.once('close', () => this.#sessionEnded());
     // In an object: a subprocess that an async function answers would be waited for.
-    return { client };
+    return { client, facts };
   }
 
   /** Ends the connection, with the sessions on it. */

@@ -5,9 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { VbsError } from '../../errors.js';
 import type { Started } from '../slots.js';
 import { longestTimerMs } from '../wait-until.js';
-import type { Connection, RemoteFacts } from './connection.js';
+import type { RemoteFacts } from './connection.js';
 import type { RemoteProgram } from './remote-program.js';
-import { type Session, type SessionEnd, startSession } from './session.js';
+import { type Asked, NoSession, type RequestEnd, type Session } from './session.js';
+import type { Sessions } from './sessions.js';
 
 /** Why a command was asked to end before its own end. */
 export interface Stop {
@@ -24,13 +25,13 @@ export interface ExecuteRequest {
   readonly graceMs: number;
   readonly maxOutputBytes: number;
   readonly onLine?: ((line: string) => void) | undefined;
-  /** Given the session as soon as there is one. */
-  readonly onSession?: (session: Session) => void;
+  /** Given what is asked as soon as it is. */
+  readonly onAsked?: (asked: Asked) => void;
 }
 
 /** What came of a program. */
 export interface Executed {
-  readonly end: Extract<SessionEnd, { how: 'said' }>;
+  readonly end: Extract<RequestEnd, { how: 'said' }>;
   /** What came on standard output after the first mark, the second, and so on. */
   readonly output: readonly Buffer[];
   readonly errors: Buffer;
@@ -40,6 +41,7 @@ export interface Executed {
 /** The session was cut off: whether the command ran is not known, and it may run still. */
 export class CutOff extends Error {
   constructor(
+    /** Of the session. */
     readonly mark: string,
     readonly said: string,
     readonly stop: Stop | undefined,
@@ -48,69 +50,83 @@ export class CutOff extends Error {
   }
 }
 
+/** What would be said of a look that was ended. */
+const ended: Executed['end'] = { how: 'said', words: ['exit', '143'] };
+
 /** After it was asked to end, and had its grace and SIGKILL, a command may take so long to say so. */
 const answerMs = 15_000;
 
-/** sshd counts a session for a moment longer than it lasts, so that the next one may be refused. */
-const refusalTries = 6;
-const refusalPauseMs = 40;
+/** sshd counts a session for a moment longer than it lasts, so that the next one may be refused; one that was kept may be gone unseen. */
+const sessionTries = 6;
+const triesPauseMs = 40;
 
 /**
- * Runs a program in a session of its own.
+ * Asks a session to run a program.
  * @throws CutOff. UNAVAILABLE: no session could be had, and nothing was run; also the errors of {@link Connection.open}.
  */
-export function execute(connection: Connection, request: ExecuteRequest): Started<Executed> {
-  const sessions: Session[] = [];
-  const result = tryToExecute(connection, request, sessions);
-  const ended = result.then(
-    () => sessions.at(-1)?.gone,
-    () => sessions.at(-1)?.gone,
-  );
-  return { result, ended };
+export function execute(sessions: Sessions, host: string, request: ExecuteRequest): Started<Executed> {
+  let taken: Session | undefined;
+  const take = async (): Promise<Session> => {
+    const taking = sessions.take();
+    try {
+      taken = await orCancelled(request.signal, taking);
+      return taken;
+    } catch (error) {
+      taking.then(
+        (session) => sessions.give(session),
+        () => undefined,
+      );
+      throw error;
+    }
+  };
+  const result = tryToExecute(take, host, request);
+  const leave = async (): Promise<void> => {
+    if (taken?.isUsable === true) sessions.give(taken);
+    else await taken?.gone;
+  };
+  return { result, ended: result.then(leave, leave) };
 }
 
-async function tryToExecute(connection: Connection, request: ExecuteRequest, sessions: Session[]): Promise<Executed> {
-  let said = '';
-  for (let tries = 0; tries < refusalTries; tries++) {
-    if (tries > 0) await pause(refusalPauseMs * 2 ** tries);
-    const facts = await orCancelled(request.signal, connection.open());
-    const program = request.program(facts);
-    const executed = await executeOnce(connection, program, request, sessions);
-    if (!('refused' in executed)) return executed;
-    said = executed.refused;
+async function tryToExecute(take: () => Promise<Session>, host: string, request: ExecuteRequest): Promise<Executed> {
+  let none = new NoSession('');
+  for (let tries = 0; tries < sessionTries; tries++) {
+    if (tries > 0) await pause(triesPauseMs * 2 ** tries);
+    try {
+      return await executeOnce(await take(), request);
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      none = error;
+    }
   }
-  throw new VbsError(
-    'UNAVAILABLE',
-    `The machine ${connection.host} takes no further session, and nothing was run: its sshd must allow 10 on one connection (MaxSessions), as it does by default.`,
-    { context: { host: connection.host, stderr: said } },
-  );
+  const advice = none.isRefusal
+    ? 'takes no further session, and nothing was run: its sshd must allow 10 on one connection (MaxSessions), as it does by default'
+    : 'ends every session before it is usable, and nothing was run: its login shell must run commands';
+  throw new VbsError('UNAVAILABLE', `The machine ${host} ${advice}.`, { context: { host, stderr: none.said } });
 }
 
-async function executeOnce(
-  connection: Connection,
-  program: RemoteProgram,
-  request: ExecuteRequest,
-  sessions: Session[],
-): Promise<Executed | { readonly refused: string }> {
+/** @throws NoSession: the session was gone already, and the request not heard. */
+async function executeOnce(session: Session, request: ExecuteRequest): Promise<Executed> {
+  const program = request.program(session.facts);
   const { signal, limitMs, waitMs, graceMs } = request;
   const parts: Buffer[][] = [];
   const errors = new Limited(request.maxOutputBytes);
   let bytes = 0;
   let stop: Stop | undefined;
-  let session: Session | undefined;
+  let asked: Asked | undefined;
   let cutting: NodeJS.Timeout | undefined;
   const halt = (reason: Stop): void => {
     if (stop !== undefined) return;
     stop = reason;
-    session?.control('c');
-    cutting = setTimeout(() => session?.cut(), graceMs + answerMs);
+    asked?.control('c');
+    // Nothing is heard by a session that looks; what it looks at ends by itself, or at its limit there.
+    cutting = setTimeout(() => asked?.cut(), program.looks ? 0 : graceMs + answerMs);
   };
   const cancel = (): void => halt({ why: 'cancelled' });
   const lines = request.onLine === undefined ? undefined : new Lines(request.onLine, (cause) => halt({ why: 'onLine', cause }));
   const timer = (ms: number): NodeJS.Timeout => setTimeout(() => halt({ why: 'limit' }), Math.min(ms, longestTimerMs));
   let limit = timer(waitMs + limitMs + answerMs);
   try {
-    session = await startSession(connection, program, {
+    asked = session.ask(program, {
       onOutput(chunk, part) {
         bytes += chunk.length;
         if (bytes > request.maxOutputBytes) {
@@ -129,13 +145,15 @@ async function executeOnce(
         limit = timer(limitMs);
       },
     });
-    sessions.push(session);
     signal.addEventListener('abort', cancel, { once: true });
     if (signal.aborted) cancel();
-    request.onSession?.(session);
-    const end = await session.end;
-    if (end.how === 'refused') return { refused: end.said };
-    if (end.how !== 'said') throw new CutOff(program.mark, `${end.said}${errors.text()}`, stop);
+    request.onAsked?.(asked);
+    const end = await asked.end;
+    if (end.how !== 'said') {
+      if (stop !== undefined && program.looks) return { end: ended, output: [], errors: errors.bytes(), stop };
+      if (end.how === 'unheard') throw new NoSession(end.said);
+      throw new CutOff(session.mark, `${end.said}${errors.text()}`, stop);
+    }
     await lines?.ended();
     const output = Array.from(parts, (list) => Buffer.concat(list ?? []));
     return { end, output, errors: errors.bytes(), stop };

@@ -70,8 +70,10 @@ export class RemoteFiles {
   constructor(
     private readonly host: string,
     private readonly run: Run,
-    /** As `run`, but the command is a function of {@link remoteLooks}. */
+    /** As `run`, but the command is a function of {@link remoteLooks}, which ends within moments. */
     private readonly look: Run,
+    /** The same of one that may take long. */
+    private readonly watch: Run,
     /** Of the other machine. */
     private readonly stateDirectory: (call: Call) => Promise<string>,
   ) {}
@@ -132,7 +134,7 @@ export class RemoteFiles {
 
   async #waitOnce(call: Call, path: string, until: 'present' | 'absent', ms: number): Promise<boolean> {
     try {
-      return (await this.look(call, ['v_wait_path', path, until, String(ms)], { okExitCodes: [0, notYet] })).exitCode === 0;
+      return (await this.watch(call, ['v_wait_path', path, until, String(ms)], { okExitCodes: [0, notYet] })).exitCode === 0;
     } catch (error) {
       // Cut short by its call, it was looking: nothing else is unknown about it.
       if (call.signal.aborted) return false;

@@ -1,38 +1,6 @@
 import { shell } from './shell.js';
 
 /**
- * The control channel is what is left of standard input: `c` ends the command, `r` says that it is ready, and its end that nobody asks any
- * more. A command under a guard then goes on until its limit, as on the machine of this process (safety B1), unless it has not begun.
- */
-export const remoteWatch = shell`
-v_watch() {
-  trap stop=1 TERM
-  trap lost=1 USR1
-  trap isready=1 USR2
-  (
-    exec 8>&-
-    trap - TERM USR1 USR2
-    letter=$(timeout "$LIMIT" head -c 1 <&7)
-    case $letter$? in
-    r*) kill -USR2 $$; exit ;;
-    0)
-      if [ -n "$R" ]; then
-        kill -USR1 $$
-        n=0
-        while [ "$n" -lt "$LIMIT" ] && kill -0 $$; do
-          sleep 1
-          n=$((n + 1))
-        done
-      fi
-      ;;
-    esac
-    while kill -TERM $$; do sleep 0.2; done
-  ) >/dev/null 2>&1 &
-  watch=$!
-}
-`;
-
-/**
  * The guard (safety B1): `<name>.lock` bears the lock, `<name>.epoch` the highest epoch, synced since an overtaken process of another
  * machine may outlive this one's boot, `<name>.tool` the tool that runs (boot, token, pid, start time), which a boot ends.
  */
@@ -80,8 +48,8 @@ v_hold() {
     exec 9>>"$L"
     flock -n 9
     case $? in
-    0) [ "$L" -ef "/proc/$$/fd/9" ] && break ;;
-    1) flock -w 0.05 9 && [ "$L" -ef "/proc/$$/fd/9" ] && break ;;
+    0) [ "$L" -ef /proc/self/fd/9 ] && break ;;
+    1) flock -w 0.05 9 && [ "$L" -ef /proc/self/fd/9 ] && break ;;
     *) v_end lock ;;
     esac
     v_given_up
@@ -98,11 +66,13 @@ v_hold() {
   fi
 }
 v_release() {
-  [ -z "$R" ] || { true >"$T"; flock -u 9; }
+  [ -n "$R" ] || return 0
+  true >"$T"
+  # What holds the lock too would keep it; without such, it is free when it is closed.
+  [ -z "$locked" ] || flock -u 9
 }
 v_settle() {
   REPAIR=1
-  v_watch
   v_hold
   v_release
   v_end done

@@ -9,7 +9,7 @@ import { safeFileName } from '../safe-name.js';
 import type { RemoteFacts } from './connection.js';
 import { saidError } from './remote-errors.js';
 import type { RemoteShell } from './remote-shell.js';
-import type { Session } from './session.js';
+import type { Asked } from './session.js';
 
 const usualGraceMs = 5_000;
 const usualReadyMs = 10_000;
@@ -35,7 +35,7 @@ export class RemoteLongRunning {
     const redactor = redactorOf(command);
     // Without `g` and `y`, which would make it remember where the last match ended.
     const pattern = new RegExp(options.readyLine.source, options.readyLine.flags.replace(/[gy]/g, ''));
-    let session: Session | undefined;
+    let asked: Asked | undefined;
     let toldBytes = 0;
     const { executed, act } = await this.shell.run({
       call,
@@ -48,10 +48,10 @@ export class RemoteLongRunning {
       maxOutputBytes: mostLogBytes,
       onLine: (line) => {
         toldBytes += line.length + 1;
-        if (toldBytes <= lookedAtBytes && pattern.test(line)) session?.control('r');
+        if (toldBytes <= lookedAtBytes && pattern.test(line)) asked?.control('r');
       },
-      onSession: (opened) => {
-        session = opened;
+      onAsked: (given) => {
+        asked = given;
       },
       mayStop: true,
     });

@@ -27,7 +27,6 @@ v_start() {
   rec=$D/processes/$1.run log=$D/processes/$1.log mark=$2 name=$3 child=
   file=$1
   shift 3
-  v_watch
   v_hold
   umask=$(umask)
   umask 077
@@ -35,7 +34,7 @@ v_start() {
     command -v -- "$1" >/dev/null || v_why "$1"
     e=$({ true >"$log"; } 2>&1) || v_end state "$e"
     umask "$umask"
-    VBS_PROCESS=$mark setsid "$@" </dev/null >>"$log" 2>&1 7<&- 8>&- 9>&- &
+    VBS_PROCESS=$mark setsid "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
     pid=$! child=1
     umask 077
     v_stat "$pid"
@@ -44,7 +43,10 @@ v_start() {
   fi
   [ "$ready" != 1 ] || v_end started "$pid"
   printf '%s begun\n' "$M" >&8
-  tail -n +1 -s 0.05 -f -- "$log" 2>/dev/null 7<&- 8>&- 9>&- &
+  # That of busybox takes whole seconds alone.
+  pause=0.05
+  tail -s "$pause" -n 0 /dev/null 2>/dev/null || pause=1
+  tail -n +1 -s "$pause" -f -- "$log" 2>/dev/null 8>&- 9>&- &
   tail=$!
   while [ -z "$stop$lost$isready" ] && v_alive "$pid" "$start"; do sleep 0.05; done
   kill "$tail" 2>/dev/null
@@ -72,14 +74,12 @@ v_start() {
   v_end ended "$rc"
 }
 v_stop() {
-  v_watch
   v_hold
   if v_running "$1" "$2"; then v_end_group "$pid" || v_end hangs "$pid"; fi
   rm -f -- "$D/processes/$1.run" "$D/processes/$1.log"
   v_end done
 }
 v_find() {
-  v_watch
   for r in "$D"/processes/*.run; do
     [ -s "$r" ] || continue
     b= pid= start= ready= n=

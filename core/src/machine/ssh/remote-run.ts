@@ -3,7 +3,6 @@ import { shell } from './shell.js';
 /** Runs a command in a group of its own, under the guard if there is one, and tells how it ended. */
 export const remoteRun = shell`
 v_run() {
-  v_watch
   [ -z "$R" ] || v_hold
   [ -z "$stop$lost" ] || v_end given-up
   if [ -n "$R" ]; then
@@ -14,9 +13,9 @@ v_run() {
   fi
   printf '%s begun\n' "$M" >&8
   if [ -n "$HASINPUT" ]; then
-    printf "$FORMAT" "$INPUT" 7<&- 8>&- 9>&- | v_tool "$@" 2>&8 7<&- 8>&- &
+    { exec 8>&- 9>&-; printf "$FORMAT" "$INPUT"; } | v_tool "$@" 2>&8 8>&- &
   else
-    v_tool "$@" 2>&8 7<&- 8>&- </dev/null &
+    v_tool "$@" 2>&8 8>&- </dev/null &
   fi
   tool=$!
   while :; do
@@ -26,13 +25,40 @@ v_run() {
   done
   while [ -z "$stop" ] && v_group "$tool"; do sleep 0.05; done
   if [ -n "$stop" ]; then
-    v_end_group "$tool" || v_end hangs "$tool"
+    v_end_group "$tool" || { kept=1; v_end hangs "$tool"; }
     wait "$tool"
     [ "$?" -eq 127 ] || rc=$?
   fi
+  v_left_behind
   v_release
   case $rc in 126 | 127) v_why "$1" ;; esac
   v_end exit "$rc"
+}
+v_wait() {
+  here=1
+  v_run "$@"
+}
+# What was started after the tool and runs still may hold the session's streams, where what it writes would be taken for another command's output,
+# or the lock. What cannot be looked at is taken to hold them.
+v_left_behind() {
+  p=$tool
+  while :; do
+    read -r a b c d last </proc/loadavg
+    if [ "$last" -lt "$tool" ] || [ $((last - tool)) -gt 300 ]; then
+      kept=1 locked=1
+      return
+    fi
+    [ "$p" -lt "$last" ] || return
+    while [ "$p" -lt "$last" ]; do
+      p=$((p + 1))
+      v_stat "$p" && ! v_dead || continue
+      if ! [ -r "/proc/$p/fd" ] && v_stat "$p" && ! v_dead; then kept=1 locked=1; fi
+      for f in "/proc/$p/fd"/*; do
+        if [ "$f" -ef /proc/self/fd/1 ] || [ "$f" -ef /proc/self/fd/8 ]; then kept=1; fi
+        if [ -n "$R" ] && [ "$f" -ef /proc/self/fd/9 ]; then locked=1; fi
+      done
+    done
+  done
 }
 v_tool() {
   [ -z "$here" ] || { "$@"; exit; }
@@ -63,7 +89,6 @@ v_interpreter() {
 /** Ends the sessions of these marks that were cut off, with what they run. */
 export const remoteLost = shell`
 v_lost() {
-  v_watch
   n=0
   while
     found=$(printf '%s\n' "$@" | grep -lsF -f - /proc/[0-9]*/cmdline)

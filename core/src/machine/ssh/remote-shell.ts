@@ -9,8 +9,9 @@ import { Slots } from '../slots.js';
 import type { Connection, RemoteFacts } from './connection.js';
 import { CutOff, type Executed, execute, orCancelled } from './execute.js';
 import { type RemoteAct, stoppedError } from './remote-errors.js';
-import { remoteProgram } from './remote-program.js';
-import type { Session } from './session.js';
+import { remoteProgram, sessionProgram } from './remote-program.js';
+import type { Asked } from './session.js';
+import { Sessions } from './sessions.js';
 import { Turns } from './turns.js';
 
 /** A function of the remote library that is to be run. */
@@ -27,7 +28,7 @@ export interface RemoteRequest {
   readonly input?: string | Secret | undefined;
   readonly maxOutputBytes?: number | undefined;
   readonly onLine?: ((line: string) => void) | undefined;
-  readonly onSession?: (session: Session) => void;
+  readonly onAsked?: (asked: Asked) => void;
   /** The program tells by itself how it ended where it was asked to end. */
   readonly mayStop?: true;
 }
@@ -37,6 +38,8 @@ export interface RemoteShellOptions {
   /** On the other machine; a folder of the user's unless told. */
   readonly stateDirectory?: string | undefined;
   readonly graceMs: number;
+  /** An unused session is closed after so many milliseconds. */
+  readonly idleMs: number;
   readonly log: Logger;
 }
 
@@ -53,11 +56,19 @@ export class RemoteShell {
   readonly #options: RemoteShellOptions;
   readonly #slots = new Slots();
   readonly #turns = new Turns();
+  readonly #sessions: Sessions;
   readonly #cutOff = new Set<string>();
   #settling: Promise<void> | undefined;
 
   constructor(options: RemoteShellOptions) {
     this.#options = options;
+    const programOf = (facts: RemoteFacts) => sessionProgram({ ...facts, stateDirectory: this.stateDirectory(facts) });
+    this.#sessions = new Sessions(options.connection, programOf, options.idleMs);
+  }
+
+  /** Ends the sessions that are not asked anything. */
+  close(): void {
+    this.#sessions.close();
   }
 
   get host(): string {
@@ -111,16 +122,13 @@ export class RemoteShell {
   }
 
   #execute(request: RemoteRequest, file: string | undefined, tellState: (directory: string) => void) {
-    const { call, verb, words, limitMs, input, onLine, onSession } = request;
+    const { call, verb, words, limitMs, input, onLine, onAsked } = request;
     const graceMs = request.graceMs ?? this.graceMs;
     const waitMs = file === undefined ? 0 : (request.waitMs ?? limitMs);
-    return execute(this.#options.connection, {
+    return execute(this.#sessions, this.host, {
       program: (facts) => {
-        const stateDirectory = this.stateDirectory(facts);
-        tellState(stateDirectory);
+        tellState(this.stateDirectory(facts));
         return remoteProgram(verb, typeof words === 'function' ? words(facts) : words, {
-          stateDirectory,
-          bootId: facts.bootId,
           ...(file === undefined ? {} : { guard: file }),
           epoch: call.epoch,
           waitMs,
@@ -135,7 +143,7 @@ export class RemoteShell {
       graceMs,
       maxOutputBytes: request.maxOutputBytes ?? usualMaxOutputBytes,
       onLine,
-      ...(onSession === undefined ? {} : { onSession }),
+      ...(onAsked === undefined ? {} : { onAsked }),
     });
   }
 
@@ -177,18 +185,10 @@ export class RemoteShell {
 
   /** False: the connection was lost under it too, as a connection is that dies part by part. */
   async #endMarked(marks: readonly string[]): Promise<boolean> {
-    const { graceMs, connection } = this.#options;
+    const { graceMs } = this.#options;
     const limitMs = graceMs + 10_000;
-    const { result } = execute(connection, {
-      program: (facts) =>
-        remoteProgram('v_lost', marks, {
-          stateDirectory: this.stateDirectory(facts),
-          bootId: facts.bootId,
-          epoch: 0,
-          waitMs: 0,
-          limitMs,
-          graceMs,
-        }),
+    const { result } = execute(this.#sessions, this.host, {
+      program: () => remoteProgram('v_lost', marks, { epoch: 0, waitMs: 0, limitMs, graceMs }),
       signal: new AbortController().signal,
       waitMs: 0,
       limitMs,

@@ -4,6 +4,7 @@ import type { Call, Logger } from '../../contract/call.js';
 import type { Secret } from '../../contract/secret.js';
 import { VbsError } from '../../errors.js';
 import { commandError } from '../command-errors.js';
+import type { Look, LookOptions } from '../look.js';
 import type { Argument, LongRunning, Machine, RunOptions, RunResult, StartOptions, WriteOptions } from '../machine.js';
 import { redactorOf } from '../redact.js';
 import { requireArguments } from '../require-arguments.js';
@@ -12,6 +13,7 @@ import { orCancelled } from './execute.js';
 import { saidError } from './remote-errors.js';
 import { RemoteFiles } from './remote-files.js';
 import { RemoteLongRunning } from './remote-long-running.js';
+import { lookThere } from './remote-look.js';
 import { RemoteShell } from './remote-shell.js';
 import type { Liveness } from './ssh-arguments.js';
 
@@ -39,6 +41,7 @@ export function createSshMachine(options: SshMachineOptions): SshMachine {
 
 const usualLimitMs = 30_000;
 const usualGraceMs = 2_000;
+const usualIdleMs = 60_000;
 
 /** What Linux takes as one argument (MAX_ARG_STRLEN), with its NUL, and about what it takes in all (execve(2)). */
 const longestArgument = 131_072;
@@ -52,13 +55,16 @@ class OpenSshMachine implements SshMachine {
   readonly #longRunning: RemoteLongRunning;
 
   constructor({ configuration, stateDirectory, log, graceMs = usualGraceMs, ...more }: SshMachineOptions) {
+    // First its sessions, and then the connection.
+    const idleMs = (more.idleMs ?? usualIdleMs) / 2;
     this.name = `ssh: ${configuration.host}`;
-    this.#connection = new Connection({ configuration, folder: join(stateDirectory, 'ssh'), log, ...more });
-    this.#shell = new RemoteShell({ connection: this.#connection, stateDirectory: configuration.stateDirectory, graceMs, log });
+    this.#connection = new Connection({ configuration, folder: join(stateDirectory, 'ssh'), log, ...more, idleMs });
+    this.#shell = new RemoteShell({ connection: this.#connection, stateDirectory: configuration.stateDirectory, graceMs, idleMs, log });
     this.#files = new RemoteFiles(
       configuration.host,
       (call, command, options) => this.run(call, command, options),
       (call, command, options) => this.#runBy('v_look', call, command, options),
+      (call, command, options) => this.#runBy('v_wait', call, command, options),
       (call) => this.stateDirectory(call),
     );
     this.#longRunning = new RemoteLongRunning(this.#shell, log);
@@ -116,6 +122,10 @@ class OpenSshMachine implements SshMachine {
     return this.#files.list(call, path);
   }
 
+  look(call: Call, patterns: readonly string[], options?: LookOptions): Promise<Look> {
+    return lookThere((given, words, more) => this.#runBy('v_look', given, words, more), this.#connection.host, call, patterns, options);
+  }
+
   waitForPath(call: Call, path: string, until: 'present' | 'absent', options: { readonly timeLimitMs?: number } = {}): Promise<void> {
     return this.#files.wait(call, path, until, options.timeLimitMs ?? usualLimitMs);
   }
@@ -148,6 +158,7 @@ class OpenSshMachine implements SshMachine {
   }
 
   close(): Promise<void> {
+    this.#shell.close();
     return this.#connection.close();
   }
 }

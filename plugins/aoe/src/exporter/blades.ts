@@ -21,7 +21,10 @@ export interface StartedBlade extends BladeName {
 const readyLimitMs = 5_000;
 const graceMs = 2_000;
 const listLimitMs = 10_000;
-const readAtOnce = 8;
+/** As many patterns as one look of a machine takes. */
+const lookAtOnce = 256;
+
+const commandLineOf = ({ pid }: Pick<LongRunning, 'pid'>): string => `/proc/${pid}/cmdline`;
 
 /** The vblade processes of one store on one machine: they outlive this process, and tell themselves what they export. */
 export class Blades {
@@ -98,7 +101,7 @@ export class Blades {
       return await unlessCode('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/fd/1`));
     } catch (error) {
       if (!isVbsError(error) || error.code !== 'PERMISSION_DENIED') throw error;
-      const commandLine = await unlessCode('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/cmdline`));
+      const commandLine = await unlessCode('NOT_FOUND', this.machine.readFile(call, commandLineOf({ pid })));
       return commandLine === undefined || commandLine === '' ? undefined : '';
     }
   }
@@ -116,24 +119,20 @@ export class Blades {
   }
 
   async #find(call: Call, prefix: string): Promise<readonly RunningBlade[]> {
-    const rest = [...(await this.machine.find(call, prefix))];
+    const named = await this.machine.find(call, prefix);
     const found: RunningBlade[] = [];
-    const work = async (): Promise<void> => {
-      for (let one = rest.shift(); one !== undefined; one = rest.shift()) {
-        const running = await this.#look(call, one);
-        if (running !== undefined) found.push(running);
-      }
-    };
-    await Promise.all(Array.from({ length: readAtOnce }, work));
+    for (let first = 0; first < named.length; first += lookAtOnce) {
+      const some = named.slice(first, first + lookAtOnce);
+      const look = await this.machine.look(call, some.map(commandLineOf));
+      found.push(...some.flatMap((one) => this.#running(one, look.text(commandLineOf(one))) ?? []));
+    }
     return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Undefined for one that has ended meanwhile, and for a name that is nobody's of ours. */
-  async #look(call: Call, { name, pid }: LongRunning): Promise<RunningBlade | undefined> {
+  #running({ name, pid }: LongRunning, commandLine: string | undefined): RunningBlade | undefined {
     const known = this.names.parse(name);
-    if (known === undefined) return undefined;
-    const commandLine = await unlessCode('NOT_FOUND', this.machine.readFile(call, `/proc/${pid}/cmdline`));
-    if (commandLine === undefined || commandLine === '') return undefined;
+    if (known === undefined || commandLine === undefined || commandLine === '') return undefined;
     const words = wordsOf(commandLine);
     const blade = parseBlade(words);
     if (blade !== undefined) return { ...known, name, blade };

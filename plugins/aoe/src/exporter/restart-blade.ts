@@ -1,4 +1,4 @@
-import { type Call, VbsError } from '@vbs/core';
+import { type Call, errorTable, isVbsError, VbsError } from '@vbs/core';
 import { sectorBytes } from './blade.js';
 import type { RunningBlade, StartedBlade } from './blades.js';
 import { sizeOfVolume } from './size-of-volume.js';
@@ -23,7 +23,12 @@ export async function restartBlade(
     const message = `${blade.path} has ${sizeBytes} bytes, not ${blade.sectors * sectorBytes}: extend the volume first.`;
     throw new VbsError('FAILED_PRECONDITION', message, { resource: exportId, context: { sizeBytes } });
   }
-  await blades.stop(call, running);
+  try {
+    await blades.stop(call, running);
+  } catch (error) {
+    // It may have ended all the same.
+    throw isVbsError(error) && errorTable[error.code].outcome === 'failed' ? error : await asItWas(call, tools, running, wanted, error);
+  }
   try {
     await blades.start(call, wanted);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type Call, toVbsError, unlessCode } from '@vbs/core';
+import { type Call, toVbsError } from '@vbs/core';
 import { addressOf } from './address.js';
 import { segmentFaults } from './interfaces.js';
 import type { Tools } from './tools.js';
@@ -29,7 +29,8 @@ export async function checkNode(call: Call, tools: Tools): Promise<readonly stri
 
 /** LVM that scans guests' disks activates their volume groups here, and hangs when a target has gone (safety F5). */
 async function lvmFaults(call: Call, { machine }: Tools): Promise<readonly string[]> {
-  const [main, local] = await Promise.all(lvmFiles.map((path) => unlessCode('NOT_FOUND', machine.readFile(call, path))));
+  const look = await machine.look(call, lvmFiles);
+  const [main, local] = lvmFiles.map((path) => look.text(path));
   if (main === undefined) return [];
   const set = [main, local ?? ''].join('\n').replaceAll(/#.*$/gm, '');
   if (refusesEtherd.test(set) || usesDevicesFile.test(set)) return [];

@@ -24,9 +24,8 @@ const mostTries = 2;
  * @throws FAILED_PRECONDITION: another size or interface, or something holds a device that is down. UNAVAILABLE: no target answers.
  */
 export async function connect(call: Call, tools: Tools, wanted: WantedConnection, as: WantedDevice): Promise<void> {
-  const { devices, kernel, machine } = tools;
+  const { kernel, machine } = tools;
   await machine.settle(call, wanted.attachmentId);
-  await devices.requireModule(call);
   let before = await lookWithoutTheDead(call, tools, wanted);
   for (let tried = 1; ; tried++) {
     const found = before ?? (await appear(call, tools, wanted));
@@ -55,7 +54,7 @@ async function setAccess(
 }
 
 async function lookWithoutTheDead(call: Call, { devices, kernel }: Tools, wanted: WantedConnection): Promise<AoeDevice | undefined> {
-  const device = await devices.look(call, wanted);
+  const device = await devices.lookWithModule(call, wanted);
   if (device === undefined || isUp(device)) return device;
   if (isHeldDown(device)) {
     const message = `${wanted.devicePath} is left of a target that went (${device.state}), and something on this node has it open: end that, then try again.`;

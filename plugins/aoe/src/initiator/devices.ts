@@ -1,4 +1,4 @@
-import { type Call, type Machine, unlessCode, VbsError } from '@vbs/core';
+import { type Call, type Look, type Machine, VbsError } from '@vbs/core';
 import { type AoeAddress, addressFromSysfs } from './address.js';
 
 /** A device of the aoe module, as sysfs has it. */
@@ -16,7 +16,9 @@ export interface AoeDevice {
 }
 
 const sectorBytes = 512;
-const readAtOnce = 16;
+const blockFolder = '/sys/block';
+/** A character device that the module makes when it is loaded. */
+const discoverNode = '/dev/etherd/discover';
 
 /** The aoe module's devices, read from sysfs without a command: what `aoe-stat` tells too, whose filter is a regular expression. */
 export class AoeDevices {
@@ -24,69 +26,78 @@ export class AoeDevices {
 
   /** @throws FAILED_PRECONDITION: the node's kernel has no aoe module. */
   async requireModule(call: Call): Promise<void> {
-    const names = await unlessCode('NOT_FOUND', this.machine.listDirectory(call, '/dev/etherd'));
-    if (names?.includes('discover')) return;
-    const message =
-      'The kernel module aoe is not loaded on this node (there is no /dev/etherd/discover): run "modprobe aoe", and name it in /etc/modules-load.d/vbs.conf.';
-    throw new VbsError('FAILED_PRECONDITION', message, { context: { machine: this.machine.name } });
+    this.#requireModule(await this.machine.look(call, [discoverNode]));
   }
 
   /** @throws UNAVAILABLE: this node shows no block devices at all, so that nothing said of one would hold. */
-  async look(call: Call, { sysfs, key }: AoeAddress): Promise<AoeDevice | undefined> {
-    const entries = await unlessCode('NOT_FOUND', this.machine.listDirectory(call, sysfs));
-    if (entries === undefined) {
-      await this.#names(call);
-      return undefined;
-    }
-    const disks = [sysfs, ...entries.filter((name) => name.startsWith(`etherd!${key}p`)).map((name) => `${sysfs}/${name}`)];
-    // One that goes while it is read is not there.
-    return await unlessCode('NOT_FOUND', this.#read(call, sysfs, disks));
+  async look(call: Call, address: AoeAddress): Promise<AoeDevice | undefined> {
+    return this.#device(await this.machine.look(call, devicePatterns(address)), address);
+  }
+
+  /** As {@link look}. @throws FAILED_PRECONDITION: as {@link requireModule}. */
+  async lookWithModule(call: Call, address: AoeAddress): Promise<AoeDevice | undefined> {
+    const look = await this.machine.look(call, [discoverNode, ...devicePatterns(address)]);
+    this.#requireModule(look);
+    return this.#device(look, address);
   }
 
   /** Every device with its size, also such as are down: each keeps its address until it was flushed. */
   async list(call: Call): Promise<readonly (AoeAddress & { readonly sizeBytes: number })[]> {
-    const addresses = (await this.#names(call)).flatMap((name) => addressFromSysfs(name) ?? []);
-    const found: (AoeAddress & { readonly sizeBytes: number })[] = [];
-    for (let first = 0; first < addresses.length; first += readAtOnce) {
-      const read = addresses.slice(first, first + readAtOnce).map(async (address) => {
-        const sizeBytes = await unlessCode('NOT_FOUND', this.#size(call, address.sysfs));
-        return sizeBytes === undefined ? [] : [{ ...address, sizeBytes }];
-      });
-      found.push(...(await Promise.all(read)).flat());
-    }
-    return found;
+    const sizes = `${blockFolder}/etherd!e*/size`;
+    const look = await this.machine.look(call, [blockFolder, sizes]);
+    this.#requireBlockFolder(look);
+    return look.matching(sizes).flatMap(({ path }) => {
+      const address = addressFromSysfs(path.slice(blockFolder.length + 1, -'/size'.length));
+      const sizeBytes = sizeOf(look, path);
+      return address === undefined || sizeBytes === undefined ? [] : [{ ...address, sizeBytes }];
+    });
   }
 
-  async #names(call: Call): Promise<readonly string[]> {
-    const names = await unlessCode('NOT_FOUND', this.machine.listDirectory(call, '/sys/block'));
-    if (names !== undefined) return names;
+  #requireModule(look: Look): void {
+    if (look.has(discoverNode)) return;
+    const message = `The kernel module aoe is not loaded on this node (there is no ${discoverNode}): run "modprobe aoe", and name it in /etc/modules-load.d/vbs.conf.`;
+    throw new VbsError('FAILED_PRECONDITION', message, { context: { machine: this.machine.name } });
+  }
+
+  #requireBlockFolder(look: Look): void {
+    if (look.has(blockFolder)) return;
     throw new VbsError('UNAVAILABLE', 'This node has no /sys/block: mount sysfs, so that its devices can be seen.', {
       context: { machine: this.machine.name },
     });
   }
 
-  async #read(call: Call, sysfs: string, disks: readonly string[]): Promise<AoeDevice> {
-    const text = (path: string): Promise<string> => this.machine.readFile(call, path).then((read) => read.trim());
-    const each = <T>(of: (disk: string) => Promise<T>): Promise<T[]> => Promise.all(disks.map(of));
-    const [state, sizeBytes, netif, ro, numbers, stackedBy] = await Promise.all([
+  #device(look: Look, { sysfs, key }: AoeAddress): AoeDevice | undefined {
+    this.#requireBlockFolder(look);
+    const text = (path: string): string | undefined => look.text(path)?.trim();
+    const disks = [sysfs, ...look.matching(`${sysfs}/etherd!${key}p*/dev`).map(({ path }) => path.slice(0, -'/dev'.length))];
+    const [state, sizeBytes, netif, ro] = [
       text(`${sysfs}/state`),
-      this.#size(call, sysfs),
+      sizeOf(look, `${sysfs}/size`),
       text(`${sysfs}/netif`),
       text(`${sysfs}/ro`),
-      each((disk) => text(`${disk}/dev`)),
-      each(async (disk) => (await unlessCode('NOT_FOUND', this.machine.listDirectory(call, `${disk}/holders`))) ?? []),
-    ]);
-    const interfaces = netif === 'none' ? [] : netif.split(',');
-    return { state, sizeBytes, interfaces, readOnly: ro === '1', numbers, stackedBy: stackedBy.flat() };
+    ];
+    const numbers = disks.map((disk) => text(`${disk}/dev`));
+    // One that goes while it is read is not there.
+    if (state === undefined || sizeBytes === undefined || netif === undefined || ro === undefined) return undefined;
+    if (!numbers.every((number) => number !== undefined)) return undefined;
+    const stackedBy = disks.flatMap((disk) => look.matching(`${disk}/holders/*`).map(({ parts: [name = ''] }) => name));
+    return { state, sizeBytes, interfaces: netif === 'none' ? [] : netif.split(','), readOnly: ro === '1', numbers, stackedBy };
   }
+}
 
-  async #size(call: Call, sysfs: string): Promise<number> {
-    const sectors = (await this.machine.readFile(call, `${sysfs}/size`)).trim();
-    if (!/^\d{1,15}$/.test(sectors)) {
-      throw new VbsError('INTERNAL', `${sysfs}/size holds ${JSON.stringify(sectors.slice(0, 80))}, which is no number of sectors.`);
-    }
-    return Number(sectors) * sectorBytes;
+function devicePatterns({ sysfs, key }: AoeAddress): readonly string[] {
+  const partition = `${sysfs}/etherd!${key}p*`;
+  const own = ['state', 'size', 'netif', 'ro', 'dev', 'holders/*'].map((name) => `${sysfs}/${name}`);
+  return [blockFolder, ...own, `${partition}/dev`, `${partition}/holders/*`];
+}
+
+function sizeOf(look: Look, path: string): number | undefined {
+  const sectors = look.text(path)?.trim();
+  if (sectors === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(sectors)) {
+    throw new VbsError('INTERNAL', `${path} holds ${JSON.stringify(sectors.slice(0, 80))}, which is no number of sectors.`);
   }
+  return Number(sectors) * sectorBytes;
 }
 
 export function isUp({ state }: AoeDevice): boolean {

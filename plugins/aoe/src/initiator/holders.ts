@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Call, type Machine, unlessCode, VbsError } from '@vbs/core';
+import { type Call, type Look, type Machine, VbsError } from '@vbs/core';
 import type { WantedConnection } from './address.js';
 import { type AoeDevice, isHeldDown } from './devices.js';
 import type { AoeKernel } from './kernel.js';
+import { readable } from './readable.js';
 
 const mountsLimitBytes = 16 * 1024 * 1024;
+/** Of more processes the message would say no more. */
+const mostNamed = 20;
 /** udev looks into each new device for some milliseconds, under TCG for longer. */
 const passingLimitMs = 5_000;
 const passingPauseMs = 200;
@@ -45,6 +48,11 @@ export async function refuseHeld(
   throw new VbsError('FAILED_PRECONDITION', message, { resource: wanted.attachmentId, context: { device: wanted.key, holders } });
 }
 
+const mountinfo = '/proc/self/mountinfo';
+const swaps = '/proc/swaps';
+const loopFiles = '/sys/block/loop*/loop/backing_file';
+const xenNumbers = '/sys/bus/xen-backend/devices/vbd-*/physical_device';
+
 async function lastingHolders(
   call: Call,
   machine: Machine,
@@ -53,18 +61,16 @@ async function lastingHolders(
 ): Promise<readonly string[]> {
   const isDevice = (path: string): boolean =>
     path === devicePath || (path.startsWith(devicePath) && /^p\d+$/.test(path.slice(devicePath.length)));
-  const found = await Promise.all([
-    mounts(call, machine, numbers, isDevice),
-    swaps(call, machine, isDevice),
-    loops(call, machine, isDevice),
-    xenBackends(call, machine, numbers),
-  ]);
-  return found.flat();
+  const look = await machine.look(call, [mountinfo, swaps, loopFiles, xenNumbers], { maxBytes: mountsLimitBytes });
+  return [...mounts(look, numbers, isDevice), ...swapped(look, isDevice), ...loops(look, isDevice), ...xenBackends(look, numbers)];
 }
 
 /** proc(5): `36 35 98:0 /root /mount/point options … - type source superoptions`. */
-async function mounts(call: Call, machine: Machine, numbers: readonly string[], isDevice: (path: string) => boolean): Promise<string[]> {
-  const text = await machine.readFile(call, '/proc/self/mountinfo', { maxBytes: mountsLimitBytes });
+function mounts(look: Look, numbers: readonly string[], isDevice: (path: string) => boolean): string[] {
+  const text = look.text(mountinfo);
+  if (text === undefined) {
+    throw new VbsError('UNAVAILABLE', `This node has no ${mountinfo}, so that it cannot be told what is mounted: mount /proc.`);
+  }
   return text.split('\n').flatMap((line) => {
     const words = line.split(' ');
     const [, , number = '', , place = ''] = words;
@@ -73,37 +79,23 @@ async function mounts(call: Call, machine: Machine, numbers: readonly string[], 
   });
 }
 
-async function swaps(call: Call, machine: Machine, isDevice: (path: string) => boolean): Promise<string[]> {
-  const text = (await unlessCode('NOT_FOUND', machine.readFile(call, '/proc/swaps'))) ?? '';
-  return text.split('\n').some((line) => isDevice(line.split(/\s/)[0] ?? '')) ? ['swap'] : [];
+function swapped(look: Look, isDevice: (path: string) => boolean): string[] {
+  const lines = (look.text(swaps) ?? '').split('\n');
+  return lines.some((line) => isDevice(line.split(/\s/)[0] ?? '')) ? ['swap'] : [];
 }
 
 /** A loop device keeps its file open by no process. */
-async function loops(call: Call, machine: Machine, isDevice: (path: string) => boolean): Promise<string[]> {
-  const names = (await machine.listDirectory(call, '/sys/block')).filter((name) => /^loop\d+$/.test(name));
-  const found = names.map(async (name) => {
-    const file = await unlessCode('NOT_FOUND', machine.readFile(call, `/sys/block/${name}/loop/backing_file`));
-    return file !== undefined && isDevice(file.trim()) ? [`the device ${name}`] : [];
-  });
-  return (await Promise.all(found)).flat();
+function loops(look: Look, isDevice: (path: string) => boolean): string[] {
+  const found = look.matching(loopFiles).filter(({ path }) => isDevice(look.text(path)?.trim() ?? ''));
+  return found.map(({ parts: [number] }) => `the device loop${number}`);
 }
 
 /** Xen's blkback opens a device in the kernel; `physical_device` is `major:minor`, each hexadecimal. */
-async function xenBackends(call: Call, machine: Machine, numbers: readonly string[]): Promise<string[]> {
-  const folder = '/sys/bus/xen-backend/devices';
-  const names = (await unlessCode('NOT_FOUND', machine.listDirectory(call, folder))) ?? [];
-  const found = names
-    .filter((name) => name.startsWith('vbd-'))
-    .map(async (name) => {
-      const text = await unlessCode('NOT_FOUND', machine.readFile(call, `${folder}/${name}/physical_device`));
-      const number = text
-        ?.trim()
-        .split(':')
-        .map((part) => Number.parseInt(part, 16))
-        .join(':');
-      return number !== undefined && numbers.includes(number) ? [`the Xen backend ${name}`] : [];
-    });
-  return (await Promise.all(found)).flat();
+function xenBackends(look: Look, numbers: readonly string[]): string[] {
+  return look.matching(xenNumbers).flatMap(({ path, parts: [id] }) => {
+    const parts = (look.text(path)?.trim() ?? '').split(':').map((part) => Number.parseInt(part, 16));
+    return numbers.includes(parts.join(':')) ? [`the Xen backend vbd-${id}`] : [];
+  });
 }
 
 interface NamedProcess {
@@ -116,11 +108,8 @@ function inWords({ pid, name }: NamedProcess): string {
 }
 
 async function namedProcesses(call: Call, machine: Machine, openers: readonly string[]): Promise<readonly NamedProcess[]> {
-  const pids = [...new Set(openers.map((path) => path.split('/')[2] ?? ''))];
-  return await Promise.all(
-    pids.map(async (pid) => {
-      const name = await unlessCode(['NOT_FOUND', 'PERMISSION_DENIED'], machine.readFile(call, `/proc/${pid}/comm`));
-      return { pid, name: name?.trim() };
-    }),
-  );
+  const pids = [...new Set(openers.map((path) => path.split('/')[2] ?? ''))].slice(0, mostNamed);
+  const nameOf = (pid: string): string => `/proc/${pid}/comm`;
+  const look = await machine.look(call, pids.map(nameOf));
+  return pids.map((pid) => ({ pid, name: readable(look, nameOf(pid)) }));
 }
