@@ -15,6 +15,7 @@ import type { ChapSecrets } from './operations/chap-secrets.js';
 import { EventFeed } from './operations/event-feed.js';
 import { Housekeeper } from './operations/housekeeper.js';
 import { Instances } from './operations/instances.js';
+import { NodeIdentities } from './operations/node-identities.js';
 import type { PlanServices } from './operations/plans/plan-services.js';
 import { PoolEpochs } from './operations/pool-epochs.js';
 import { Queries } from './operations/queries.js';
@@ -152,6 +153,7 @@ function registerCore(container: Container): void {
     useFactory: (from): PlanServices => ({
       store: from.resolve(tokens.metadata),
       instances: from.resolve(tokens.instances),
+      identities: new NodeIdentities(from.resolve(tokens.instances), from.resolve(tokens.metadata).db),
       placement: from.resolve(tokens.placement),
       newId: from.resolve(tokens.newId),
       lookCall: () => lookCall(from.resolve(tokens.closed).signal, from.resolve(tokens.logger)),

@@ -6,6 +6,7 @@ import type { CommandPattern, PatternPart } from './pattern.js';
 export type PlaceholderValue = Argument | number;
 
 const longestValue = 65_536;
+const optionName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /**
  * Puts values into a pattern. Each word of the pattern becomes one argument, whatever the values are, and none becomes an option
@@ -38,6 +39,9 @@ function fillWord(name: string, word: readonly PatternPart[], values: Readonly<R
     if (index === 0 && shown.startsWith('-'))
       throw refused(name, part.placeholder, "begins with '-', so that the tool would take it for an option");
     if (isList && shown.includes(',')) throw refused(name, part.placeholder, 'holds a comma, which would begin another option');
+    // The value is an option's name (`-<slot>`): which one is the plugin's to limit, that it is no more than a name is not.
+    if (/^-+$/.test(text) && !optionName.test(shown))
+      throw refused(name, part.placeholder, "names an option and is no plain name: a letter or digit, then these, '.', '_' and '-'");
     text += shown;
     secret ||= isSecret(value);
   }

@@ -49,6 +49,17 @@ test(refused, 'tool <a>', Number.NaN, /whole number/);
 test(refused, 'tool <a>', Number.POSITIVE_INFINITY, /whole number/);
 test(refused, 'tool <a>', 2 ** 53, /whole number/);
 test(refused, 'tool <a>', 'x'.repeat(65_537), /longer/);
+test(refused, 'tool -<a>', '-delete', /no plain name/);
+test(refused, 'tool -<a>', 'scsi1=/dev/other', /no plain name/);
+test(refused, 'tool -<a>', ' scsi1', /no plain name/);
+test(refused, 'tool --<a>', -1, /no plain name/);
+test(refused, 'tool -<a><b>', '=', /no plain name/);
+test(refused, 'tool -<a>', new Secret('-hidden'), /no plain name/);
+
+test('fill › a value behind a lone dash names one option, and no more', (t) => {
+  const command = fill('qm set <a> -<b> <c>', { a: 100, b: 'scsi1', c: '/dev/vg0/a' });
+  t.deepEqual(command, ['qm', 'set', '100', '-scsi1', '/dev/vg0/a']);
+});
 
 test('fill › takes commas where they mean nothing, and a negative number behind a literal', (t) => {
   t.deepEqual(fill('tool <a> x:<a> n=<b>', { a: 'a,b', b: -1 }), ['tool', 'a,b', 'x:a,b', 'n=-1']);

@@ -1,4 +1,3 @@
-import type { Call } from '../../contract/call.js';
 import type { Access } from '../../contract/connection.js';
 import type { VmmDelegate } from '../../delegate/delegate.js';
 import { findNode } from '../../delegate/find-node.js';
@@ -159,7 +158,7 @@ async function resolvePlace(
 }
 
 async function findTarget(
-  { instances, lookCall }: PlanServices,
+  { instances, identities, lookCall }: PlanServices,
   volume: VolumeRecord,
   place: { vmmHost: string; vmId: string; instance: ResolvedInstance | null },
   device: string,
@@ -181,7 +180,10 @@ async function findTarget(
         throw new VbsError('UNSUPPORTED', `${instance.name} has no read-only disks`, { context: { field: 'access' } });
     }
   }
-  const identified = route.exporter.capabilities.has('acl') ? await identify(call, node, route) : null;
+  const { exporter, initiator } = route;
+  const via = { initiator: initiator?.name ?? null, protocol: exporter.provider.protocol };
+  // Who an exporter with an access list is to let in (safety E4).
+  const initiators = exporter.capabilities.has('acl') ? await identities.identify(call, node, via) : null;
   return {
     node,
     vmId: place.vmId,
@@ -190,14 +192,8 @@ async function findTarget(
     bootId: await node.bootId(call),
     instance: place.instance,
     route,
-    initiators: identified?.initiators ?? null,
+    initiators,
   };
-}
-
-/** Who an exporter with an access list is to let in (safety E4). */
-function identify(call: Call, node: VmmDelegate, { exporter, initiator }: Route): Promise<{ readonly initiators: readonly string[] }> {
-  if (initiator !== null) return initiator.contract.getIdentity(call);
-  return node.hypervisor.contract.getIdentity(call, { protocol: exporter.provider.protocol });
 }
 
 /** A live writable attachment excludes every other (safety F4); read-only ones may share where the exporter can. */

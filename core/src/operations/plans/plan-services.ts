@@ -6,12 +6,14 @@ import { type SnapshotRecord, snapshots } from '../../metadata/snapshots.js';
 import { type VolumeRecord, volumes } from '../../metadata/volumes.js';
 import type { AttachmentPath } from '../attachment-steps.js';
 import type { Instances } from '../instances.js';
+import type { NodeIdentities } from '../node-identities.js';
 import type { Placement } from '../placement.js';
 
 /** What planning an operation needs: it looks, and changes nothing but in its transaction. */
 export interface PlanServices {
   readonly store: MetadataStore;
   readonly instances: Instances;
+  readonly identities: NodeIdentities;
   readonly placement: Placement;
   readonly newId: () => string;
   /** For the looks that come before an operation has an id. */
