@@ -11,7 +11,7 @@ const guide = await readDocument('docs/operators.md');
 const examplesOf = (page: string): readonly Block[] =>
   blocksOf(page).filter(({ info: [language, role] }) => language === 'yaml' && role === 'example');
 const examples = examplesOf(document);
-const guideExamples = examplesOf(guide);
+const guideExamples = [...examplesOf(guide), ...examplesOf(await readDocument('docs/from-the-paper.md'))];
 const plugins = (await readdir(join(root, 'plugins'))).sort();
 
 /** The names of all keys that a schema has, at any depth. */
