@@ -99,27 +99,36 @@ async function leftOn(node: Guest): Promise<string> {
     find ${vmFolder} -type l`);
 }
 
+/** A guest's one emulated processor runs the commands of many calls in turn: each takes as many times longer as there are. */
+const patient = (...methods: readonly string[]): object => ({ timeLimits: Object.fromEntries(methods.map((name) => [name, 300_000])) });
+
 async function configurationOf(lab: Lab, kind: RoadKind, directory: string, thick: boolean): Promise<object> {
   const server = lab.guest('vs1');
   const machine = (host: string): object => ({ ssh: { host, configFile: lab.configFile, stateDirectory: '/var/lib/vbs' } });
   const segment = (await server.script('cat /run/vbs-lab/storage-interface')).trim();
   const viaIscsi = kind === 'tgt and iSCSI';
+  const limits = { exporter: patient('createExport', 'deleteExport'), initiator: patient('connect', 'disconnect') };
   const exporter = viaIscsi ? { plugin: 'tgt', portal: `${server.address}:3260` } : { plugin: 'aoe', interface: segment };
-  const initiators = viaIscsi ? { iscsi: { plugin: 'iscsi' } } : { aoe: { plugin: 'aoe', interfaces: [segment] } };
+  const initiator = viaIscsi ? { plugin: 'iscsi' } : { plugin: 'aoe', interfaces: [segment] };
+  const initiators = { [viaIscsi ? 'iscsi' : 'aoe']: { ...initiator, ...limits.initiator } };
   return {
     database: { client: 'sqlite3', filename: join(directory, 'vbs.sqlite') },
     plugins: [lvmIet, tgt, aoe, iscsi, nodeVms],
     volumeServers: {
       vs1: {
         machine: machine('vs1'),
-        backends: { fast: { plugin: 'lvm-iet', volumeGroup, ...(thick ? {} : { thinPool }) } },
-        exporters: { out: exporter },
+        backends: { fast: { plugin: 'lvm-iet', volumeGroup, ...(thick ? {} : { thinPool }), ...patient('createVolume', 'deleteVolume') } },
+        exporters: { out: { ...exporter, ...limits.exporter } },
       },
     },
     vmmNodes: Object.fromEntries(
       Object.values(nodeOf).map((node) => [
         node,
-        { machine: machine(node), initiators, hypervisor: { plugin: 'node-vms', directory: vmFolder } },
+        {
+          machine: machine(node),
+          initiators,
+          hypervisor: { plugin: 'node-vms', directory: vmFolder, ...patient('attachDevice', 'detachDevice') },
+        },
       ]),
     ),
   };

@@ -11,10 +11,6 @@ export const tooMany = 9;
  * to tell why a look failed. What they run ends by itself within moments, so that they need no group of their own.
  */
 export const remoteLooks = shell`
-v_look() {
-  here=1
-  v_run "$@"
-}
 v_read_file() {
   if [ -e "$1" ] && ! [ -f "$1" ] && ! [ -d "$1" ]; then exit 4; fi
   exec head -c "$2" -- "$1"

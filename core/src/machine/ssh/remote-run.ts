@@ -39,25 +39,37 @@ v_wait() {
   v_run "$@"
 }
 # What was started after the tool and runs still may hold the session's streams, where what it writes would be taken for another command's output,
-# or the lock. What cannot be looked at is taken to hold them.
+# or the lock. Of another user it cannot be looked at; what a tool leaves behind by sudo is init's child. Where the pids began anew nothing is known.
 v_left_behind() {
-  p=$tool
-  while :; do
+  p=$tool rounds=0
+  while
     read -r a b c d last </proc/loadavg
-    if [ "$last" -lt "$tool" ] || [ $((last - tool)) -gt 300 ]; then
-      kept=1 locked=1
-      return
+    [ "$p" -lt "$last" ]
+  do
+    if [ "$rounds" -ge 20 ]; then kept=1 locked=1 p=$last; fi
+    if [ $((last - p)) -gt 300 ]; then
+      for f in /proc/[0-9]*; do
+        [ "$\{f#/proc/}" -le "$p" ] || v_holds "$\{f#/proc/}"
+      done
+      p=$last
     fi
-    [ "$p" -lt "$last" ] || return
     while [ "$p" -lt "$last" ]; do
       p=$((p + 1))
-      v_stat "$p" && ! v_dead || continue
-      if ! [ -r "/proc/$p/fd" ] && v_stat "$p" && ! v_dead; then kept=1 locked=1; fi
-      for f in "/proc/$p/fd"/*; do
-        if [ "$f" -ef /proc/self/fd/1 ] || [ "$f" -ef /proc/self/fd/8 ]; then kept=1; fi
-        if [ -n "$R" ] && [ "$f" -ef /proc/self/fd/9 ]; then locked=1; fi
-      done
+      v_holds "$p"
     done
+    rounds=$((rounds + 1))
+  done
+  [ "$last" -ge "$tool" ] || kept=1 locked=1
+}
+v_holds() {
+  v_stat "$1" && ! v_dead || return
+  if ! [ -r "/proc/$1/fd" ]; then
+    if v_stat "$1" && ! v_dead && [ "$st_parent" = 1 ]; then kept=1 locked=1; fi
+    return
+  fi
+  for f in "/proc/$1/fd"/*; do
+    if [ "$f" -ef /proc/self/fd/1 ] || [ "$f" -ef /proc/self/fd/8 ]; then kept=1; fi
+    if [ -n "$R" ] && [ "$f" -ef /proc/self/fd/9 ]; then locked=1; fi
   done
 }
 v_tool() {
