@@ -18,6 +18,7 @@ const meanings: Readonly<Record<string, 'placed' | 'not placed' | 'terminated'>>
   unpropagated: 'not placed',
   propagated: 'not placed',
   'shutting-down': 'terminated',
+  cancelled: 'terminated',
   terminated: 'terminated',
 };
 

@@ -8,6 +8,7 @@ import {
   isVbsError,
   type Lifecycle,
   type RunOptions,
+  type RunResult,
   toVbsError,
   unlessCode,
   VbsError,
@@ -17,7 +18,8 @@ import { type NimbusConfig, nimbusDefaults } from './config.js';
 import { type InstanceRecord, isPlaced, requirePlaced, terminated, unknown } from './instance-record.js';
 import { mapNimbusError } from './map-error.js';
 import { documentReader, type ReadDocument } from './parse-document.js';
-import { parseDelimitedList, parseIdMap, parseJsonList } from './parse-list.js';
+import { parseDelimitedList, parseIdMap, parseJsonList, saysNone } from './parse-list.js';
+import { SharedRead } from './shared-read.js';
 
 export type Commands = typeof commands;
 type IdMap = ReturnType<typeof parseIdMap>;
@@ -35,6 +37,8 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
   readonly #config: NimbusConfig;
   readonly #runner: CommandRunner<Commands>;
   readonly #readDocument: ReadDocument | undefined;
+  readonly #list = new SharedRead((call) => this.#readList(call));
+  readonly #idMap = new SharedRead((call) => this.#readIdMap(call));
 
   private constructor({ config, commands: runner }: Instance<NimbusConfig, 'any', Commands>) {
     this.#config = config;
@@ -49,11 +53,12 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
 
   /**
    * @throws NOT_FOUND: `context.reason` is unknown or terminated. FAILED_PRECONDITION: it is on no host yet (`context.state`).
-   * INVALID_ARGUMENT: this is no instance id. UNAVAILABLE: Nimbus does not answer.
+   * UNAVAILABLE: Nimbus does not answer. An id of another form is unknown: it may be one of the next resolver's.
    */
   async resolveInstance(call: Call, { instanceId }: { readonly instanceId: string }): Promise<InstancePlace> {
     this.#requireId(instanceId);
-    const managerId = instanceId.startsWith('i-') ? (await this.#idMap(call))?.toManager.get(instanceId) : instanceId;
+    // The map first: an id that it has, and a list that was begun later has not, was terminated.
+    const managerId = instanceId.startsWith('i-') ? (await this.#idMap.run(call))?.toManager.get(instanceId) : instanceId;
     if (managerId === undefined) throw unknown(instanceId);
     const record = await this.#find(call, managerId);
     // The map keeps what Nimbus has forgotten.
@@ -64,7 +69,7 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
 
   /** Every instance that is on a host: under its EC2-style id where the map has one. */
   async listInstances(call: Call): Promise<readonly InstancePlace[]> {
-    const ids = await this.#idMap(call);
+    const ids = await this.#idMap.run(call);
     const records = await this.#records(call);
     return records.filter(isPlaced).map((record) => this.#place(ids?.toElastic.get(record.managerId) ?? record.managerId, record));
   }
@@ -72,7 +77,7 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
   /** What its commands and files lack, a sentence each. */
   async check(call: Call): Promise<readonly string[]> {
     const faults: string[] = [];
-    for (const look of [() => this.#idMap(call), () => this.#records(call)]) {
+    for (const look of [() => this.#idMap.run(call), () => this.#records(call)]) {
       try {
         await look();
       } catch (error) {
@@ -93,30 +98,31 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
       this.#config.idMap === undefined
         ? 'a manager id, such as 4; EC2-style ids need `idMap`'
         : 'a manager id, such as 4, or i- and 8 hex digits';
-    throw new VbsError('INVALID_ARGUMENT', `${JSON.stringify(instanceId.slice(0, 80))} is no instance id of Nimbus: give ${legal}.`, {
-      context: { field: 'instanceId' },
+    throw new VbsError('NOT_FOUND', `${JSON.stringify(instanceId.slice(0, 80))} is no instance id of Nimbus: give ${legal}.`, {
+      resource: instanceId,
+      context: { field: 'instanceId', reason: 'unknown' },
     });
   }
 
   async #find(call: Call, managerId: string): Promise<InstanceRecord | undefined> {
     if (this.#readDocument !== undefined) return await this.#document(call, managerId, this.#readDocument);
-    return (await this.#list(call)).find((record) => record.managerId === managerId);
+    return (await this.#list.run(call)).find((record) => record.managerId === managerId);
   }
 
   async #records(call: Call): Promise<readonly InstanceRecord[]> {
-    return this.#readDocument === undefined ? await this.#list(call) : await this.#documents(call, this.#readDocument);
+    return this.#readDocument === undefined ? await this.#list.run(call) : await this.#documents(call, this.#readDocument);
   }
 
   /** There is no filter by id: one command lists all. */
-  async #list(call: Call): Promise<readonly InstanceRecord[]> {
+  async #readList(call: Call): Promise<readonly InstanceRecord[]> {
     const { delimiter } = this.#config;
-    if (delimiter === undefined) return parseJsonList(await this.#run(call, 'listJson', {}));
-    return parseDelimitedList(await this.#run(call, 'listDelimited', { delimiter }), delimiter);
+    const result = delimiter === undefined ? await this.#run(call, 'listJson', {}) : await this.#run(call, 'listDelimited', { delimiter });
+    if (saysNone(result)) return [];
+    return delimiter === undefined ? parseJsonList(result.stdout) : parseDelimitedList(result.stdout, delimiter);
   }
 
   async #documents(call: Call, read: ReadDocument): Promise<readonly InstanceRecord[]> {
-    const names = (await this.#run(call, 'listDocuments', { directory: this.#directory })).split('\n');
-    const ids = names.flatMap((name) => /^([1-9][0-9]{0,17})\.xml$/.exec(name)?.[1] ?? []);
+    const ids = await this.#listDocuments(call);
     if (ids.length > mostDocuments) {
       throw new VbsError('RESOURCE_EXHAUSTED', `${this.#directory} has ${ids.length} documents; at most ${mostDocuments} are read.`);
     }
@@ -128,22 +134,35 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
     return records;
   }
 
-  /** Undefined where there is none. */
+  /** The manager ids of all documents. @throws FAILED_PRECONDITION: the folder is not there. */
+  async #listDocuments(call: Call): Promise<readonly string[]> {
+    const directory = this.#directory;
+    const listed = await unlessCode('NOT_FOUND', this.#run(call, 'listDocuments', { directory }, { file: directory }));
+    if (listed === undefined) {
+      throw new VbsError('FAILED_PRECONDITION', `The folder of documents, ${directory}, is not there.`, { context: { path: directory } });
+    }
+    return listed.stdout.split('\n').flatMap((name) => /^([1-9][0-9]{0,17})\.xml$/.exec(name)?.[1] ?? []);
+  }
+
+  /** Undefined where there is none, in a folder that is there: a folder that is gone says nothing of its instances. */
   async #document(call: Call, managerId: string, read: ReadDocument): Promise<InstanceRecord | undefined> {
     const values = { directory: this.#directory, managerId };
-    const text = await unlessCode('NOT_FOUND', this.#run(call, 'readDocument', values, { maxOutputBytes: documentBytes }));
-    return text === undefined ? undefined : read(managerId, text);
+    const options = { maxOutputBytes: documentBytes, file: `/${managerId}.xml` };
+    const result = await unlessCode('NOT_FOUND', this.#run(call, 'readDocument', values, options));
+    if (result !== undefined) return read(managerId, result.stdout);
+    await this.#listDocuments(call);
+    return undefined;
   }
 
   get #directory(): string {
     return this.#config.documents?.directory ?? '';
   }
 
-  async #idMap(call: Call): Promise<IdMap | undefined> {
+  async #readIdMap(call: Call): Promise<IdMap | undefined> {
     const { idMap } = this.#config;
     if (idMap === undefined) return undefined;
     try {
-      return parseIdMap(await this.#run(call, 'readIdMap', { path: idMap }));
+      return parseIdMap((await this.#run(call, 'readIdMap', { path: idMap }, { file: idMap })).stdout);
     } catch (error) {
       if (!isVbsError(error) || error.code !== 'NOT_FOUND') throw error;
       throw new VbsError('FAILED_PRECONDITION', `The map of instance ids, ${idMap}, is not there.`, {
@@ -153,11 +172,16 @@ export class NimbusCloudResolver implements CloudResolver<'list'>, Lifecycle<'li
     }
   }
 
-  async #run<K extends keyof Commands>(call: Call, name: K, values: CommandValues<Commands[K]>, options: RunOptions = {}): Promise<string> {
+  async #run<K extends keyof Commands>(
+    call: Call,
+    name: K,
+    values: CommandValues<Commands[K]>,
+    { file, ...options }: RunOptions & { readonly file?: string } = {},
+  ): Promise<RunResult> {
     try {
-      return (await this.#runner.run(call, name, values, { ...reading, ...options })).stdout;
+      return await this.#runner.run(call, name, values, { ...reading, ...options });
     } catch (error) {
-      throw mapNimbusError(error);
+      throw mapNimbusError(error, file);
     }
   }
 }

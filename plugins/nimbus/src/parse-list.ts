@@ -3,9 +3,21 @@ import { type InstanceRecord, requireRecord } from './instance-record.js';
 
 const tool = 'The list of nimbus-admin';
 
-/** What `nimbus-admin --list --json` prints: objects whose values are text; nothing at all where there is no VM. */
+/**
+ * Whether nimbus-admin says on standard error that there is no VM. Some releases tell there too, with exit code 0, that the service has
+ * failed. Where it says nothing at all, what it has printed decides: in batch mode no line is no VM, in JSON that is `[]`.
+ *
+ * @throws UNAVAILABLE: it has printed no list, and said something else.
+ */
+export function saysNone({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }): boolean {
+  const told = stderr.trim();
+  if (stdout.trim() !== '' || told === '') return false;
+  if (/^No (running )?vms( with .+)? found$/i.test(told)) return true;
+  throw new VbsError('UNAVAILABLE', `Nimbus: no list came (${told.replaceAll('\n', '; ').slice(0, 300)}).`, { context: { stderr: told } });
+}
+
+/** What `nimbus-admin --list --json` prints: objects whose values are text, or null where Nimbus knows none. */
 export function parseJsonList(stdout: string): readonly InstanceRecord[] {
-  if (stdout.trim() === '') return [];
   let parsed: unknown;
   try {
     parsed = JSON.parse(stdout);
@@ -20,6 +32,8 @@ function recordOf(item: unknown): InstanceRecord {
   const value = (key: string): string => {
     const found: unknown = typeof item === 'object' && item !== null ? Reflect.get(item, key) : undefined;
     if (typeof found === 'string') return found.trim();
+    // A VM that waits for a host: the others must be found all the same.
+    if (found === null && key === 'node') return '';
     throw new VbsError('INTERNAL', `${tool} has a VM without the text ${key}.`);
   };
   return { managerId: value('id'), node: value('node'), state: value('state') };
@@ -42,7 +56,8 @@ export function parseDelimitedList(stdout: string, delimiter: string): readonly 
 }
 
 function withoutTwins(records: readonly InstanceRecord[]): readonly InstanceRecord[] {
-  const twin = records.find(({ managerId }, index) => records.findIndex((one) => one.managerId === managerId) !== index);
+  const seen = new Set<string>();
+  const twin = records.find(({ managerId }) => seen.size === seen.add(managerId).size);
   if (twin === undefined) return records;
   throw new VbsError('INTERNAL', `${tool} has VM ${twin.managerId} twice.`, { context: { managerId: twin.managerId } });
 }

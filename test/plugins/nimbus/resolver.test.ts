@@ -70,8 +70,10 @@ const wrong = test.macro(async (t, config: NimbusConfig, stdout: string) => {
 const doc = (inner: string): string => `<p xmlns:l="${logistics}">${inner}</p>`;
 for (const [what, config, stdout] of [
   ['JSON that was cut off', {}, '[{"id": "4", "node": "worker02'],
+  ['nothing at all in place of JSON', {}, ''],
   ['JSON that is no list', {}, '{"id":"4"}'],
   ['a VM without a state', {}, '[{"id":"4","node":"a"}]'],
+  ['null in place of an id', {}, '[{"id":null,"node":"a","state":"Running"}]'],
   ['a number in place of a text', {}, '[{"id":4,"node":"a","state":"Running"}]'],
   ['a node that is no host name', {}, '[{"id":"4","node":"a b; rm","state":"Running"}]'],
   ['one VM twice', {}, '[{"id":"4","node":"a","state":"Running"},{"id":"4","node":"b","state":"Running"}]'],
@@ -112,7 +114,8 @@ test('resolveInstance › says how to do without --json where nimbus-admin does 
 test('resolveInstance › takes EC2-style ids only with a map, and says so', async (t) => {
   const cloud = aCloud(t);
   const error = await refusal((await resolverOf(cloud, {})).resolveInstance(aCall(), { instanceId: 'i-0a1b2c3d' }));
-  t.is(error.code, 'INVALID_ARGUMENT');
+  t.is(error.code, 'NOT_FOUND', 'the next resolver is asked only then');
+  t.is(error.context.reason, 'unknown');
   t.is(error.context.field, 'instanceId');
   t.regex(error.message, /idMap/);
   const missing = await resolverOf(cloud, { idMap: '/none' });

@@ -40,4 +40,42 @@ test('the stand-in nimbus-admin › finds nothing with exit code 0, and refuses 
   t.regex(stderr ?? '', /^Parameter Problem:\n\n[\s\S]*\nSee --help\n$/);
   t.is(run('--list', '--report', 'id,bogus').exitCode, 1);
   t.is(run('--bogus').exitCode, 1);
+  world.isOld = false;
+  t.regex(run('--list', '--json', '--batch').stderr ?? '', /You cannot specify both batch and json/);
+  t.is(run('--list', '--json', '-D', '|').exitCode, 3);
+});
+
+test('the stand-in nimbus-admin › writes JSON as Gson does, with null for a node that there is not', (t) => {
+  const { world, run } = aWorld();
+  world.put('5', '', 'Unpropagated');
+  t.is(
+    run('--list', '--json', '--report', 'id,node,creator').stdout,
+    `[
+  {
+    "id": "4",
+    "node": "worker02.example.org",
+    "creator": "/O\\u003dAuto/OU\\u003d0718075a/CN\\u003dtest@example.org"
+  },
+  {
+    "id": "5",
+    "node": null,
+    "creator": "/O\\u003dAuto/OU\\u003d0718075a/CN\\u003dtest@example.org"
+  }
+]`,
+  );
+  t.is(run('--list', '--batch', '-D', '|', '--report', 'id,node,state').stdout, '4|worker02.example.org|Running\n5||Unpropagated\n');
+  world.vms.clear();
+  t.deepEqual(run('--list', '--json'), { stdout: '[]' });
+  t.deepEqual(run('--list', '--batch'), { stdout: '' });
+});
+
+test('the stand-in nimbus-admin › tells that the service is down by exit code 2, or, in old releases, on standard error alone', (t) => {
+  const { world, run } = aWorld();
+  world.isDown = true;
+  const { exitCode, stderr } = run('--list', '--json');
+  t.is(exitCode, 2);
+  t.regex(stderr ?? '', /^Failed to connect to Nimbus service over domain sockets\. Is the service running\?\n\nSocket directory: /);
+  world.isDown = 'told only';
+  t.is(run('--list', '--json').exitCode, undefined);
+  t.is(run('--list', '--json').stdout, undefined);
 });
