@@ -5,11 +5,21 @@ import { silent } from '../harness/tools.js';
 export interface Asked {
   readonly machine: string;
   /** `run` is a process there; the others are files and folders, read without one. */
-  readonly kind: 'run' | 'start' | 'stop' | 'find' | 'readFile' | 'writeFile' | 'listDirectory' | 'waitForPath';
+  readonly kind: 'run' | 'start' | 'stop' | 'find' | 'readFile' | 'look' | 'writeFile' | 'listDirectory' | 'waitForPath';
   readonly words: string;
 }
 
-const kinds: ReadonlySet<string> = new Set(['run', 'start', 'stop', 'find', 'readFile', 'look', 'writeFile', 'listDirectory', 'waitForPath']);
+const kinds: ReadonlySet<string> = new Set([
+  'run',
+  'start',
+  'stop',
+  'find',
+  'readFile',
+  'look',
+  'writeFile',
+  'listDirectory',
+  'waitForPath',
+]);
 
 /** The machines of a configuration, with what VBS asks of them written down. */
 export class Recorder implements Machines {

@@ -13,8 +13,11 @@ interface Target {
  * @throws FAILED_PRECONDITION: it would; the message says who could do it.
  */
 export function requireLasting(store: BlockStore, configuration: Configuration, backend: string, target: Target): void {
+  const wanted = target.vmmHost?.toLowerCase();
   const nodes = Object.entries(configuration.vmmNodes)
-    .filter(([name, { hostnames }]) => target.instanceId !== undefined || [name, ...hostnames].includes(target.vmmHost ?? ''))
+    .filter(
+      ([name, { hostnames }]) => target.instanceId !== undefined || [name, ...hostnames].some((known) => known.toLowerCase() === wanted),
+    )
     .map(([name]) => name);
   for (const listed of store.listRoutes()) {
     const { backend: from, node } = listed;

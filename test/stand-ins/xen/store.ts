@@ -1,5 +1,9 @@
 import type { Tool, ToolResult } from '../frame/tool.js';
 
+export const backendPath = (kind: string, domid: number, number: number): string => `/local/domain/0/backend/${kind}/${domid}/${number}`;
+export const frontendPath = (domid: number, number: number): string => `/local/domain/${domid}/device/vbd/${number}`;
+export const backends = ['vbd', 'qdisk'] as const;
+
 interface Node {
   value: string;
   readonly children: Map<string, Node>;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Tools } from '../frame/tool.js';
 import { type Dom0Device, Dom0Devices, readAt, sizeOf, writeAt } from './devices.js';
 import { diskNumber, guestName } from './disk-number.js';
-import { StandInStore, xenstoreLs } from './store.js';
+import { backendPath, backends, frontendPath, StandInStore, xenstoreLs } from './store.js';
 import { xl } from './xl.js';
 import { xm } from './xm.js';
 
@@ -38,10 +38,6 @@ export interface WorldGuestDisk {
   write(offset: number, bytes: Uint8Array): Promise<void>;
   flush(): Promise<void>;
 }
-
-export const backendPath = (kind: string, domid: number, number: number): string => `/local/domain/0/backend/${kind}/${domid}/${number}`;
-export const frontendPath = (domid: number, number: number): string => `/local/domain/${domid}/device/vbd/${number}`;
-export const backends = ['vbd', 'qdisk'] as const;
 
 /** A Xen host: Dom0 with its devices, domains with their guests, xenstore, and the tools xl, xm and xenstore-ls. */
 export class XenWorld {

@@ -2,7 +2,8 @@ import type { Tool, ToolResult } from '../frame/tool.js';
 import { diskNumber } from './disk-number.js';
 import { type DiskSpec, parseDiskSpec } from './disk-spec.js';
 import { sharingRefused } from './sharing.js';
-import { type Domain, frontendPath, type XenWorld } from './world.js';
+import { frontendPath } from './store.js';
+import type { Domain, XenWorld } from './world.js';
 
 const usages: Readonly<Record<string, readonly [least: number, usage: string]>> = {
   'block-attach': [2, 'Usage: xl [-vtTfN] block-attach <Domain> <disk-spec-component(s)>...\n\nCreate a new virtual block device.\n\n'],

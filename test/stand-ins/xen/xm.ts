@@ -1,7 +1,8 @@
 import type { Tool, ToolResult } from '../frame/tool.js';
 import { diskNumber } from './disk-number.js';
 import { sharingRefused } from './sharing.js';
-import { frontendPath, type XenWorld } from './world.js';
+import { frontendPath } from './store.js';
+import type { XenWorld } from './world.js';
 import { find } from './xl.js';
 
 const failure = (text: string, exitCode = 1): ToolResult => ({ exitCode, stderr: `Error: ${text}\n` });

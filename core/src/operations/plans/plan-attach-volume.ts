@@ -151,7 +151,8 @@ async function resolvePlace(
       return { ...place, instance: { resolver: resolver.name, ...place } };
     } catch (error) {
       if (!(error instanceof VbsError) || error.code !== 'NOT_FOUND') throw error;
-      notFound ??= error;
+      // One that knew the instance says more than one that does not know it.
+      if (notFound === undefined || error.context.reason === 'terminated') notFound = error;
     }
   }
   throw notFound;
