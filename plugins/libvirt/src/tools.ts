@@ -12,6 +12,7 @@ import {
 } from '@vbs/core';
 import type { commands } from './commands.js';
 import { mapLibvirtError } from './map-error.js';
+import { RequestsNoted } from './requests-noted.js';
 
 export type Commands = typeof commands;
 type Name = keyof Commands;
@@ -32,6 +33,7 @@ const limitMs = 40_000;
 export class Tools {
   readonly #changed = new WeakSet<Call>();
   readonly #seen = new WeakSet<VbsError>();
+  readonly requests = new RequestsNoted();
 
   constructor(
     readonly machine: Machine,
