@@ -8,7 +8,7 @@ const guests = sharedGuests(libvirt, 'vm1', 'vm2');
 
 // One after the other: all share two guests.
 hypervisorConformance(libvirt.test, libvirtPlugin, {
-  label: `libvirt on a real libvirtd with guests, and loop devices${libvirt.why}`,
+  label: `libvirt, block devices on the real libvirt and QEMU${libvirt.why}`,
   config: () => ({ uri: guests().daemon.uri, releaseTimeoutSeconds: 3 }),
   vms: ['vm1', 'vm2'],
   devices: ['vdb', 'sdb'],
