@@ -30,9 +30,13 @@ interface Road {
 }
 
 /** A store on files, with a tgtd and an NBD server that outlive it, and this file's libvirt. */
+/** The store may be putting an attachment back just then. */
+const settled = { wait: true, ifBusy: 'wait' } as const;
+
 async function newRoad(t: ExecutionContext, exporter: 'tgt' | 'nbd'): Promise<Road> {
   t.timeout(120_000);
   const directory = await newDirectory(t);
+  t.teardown(takeDisksOut);
   t.teardown(() => endDaemons(directory));
   const daemon = new TestDaemon(directory, await freePort());
   t.teardown(() => daemon.kill());
@@ -62,6 +66,17 @@ async function disks(): Promise<string> {
   return (await Promise.all(lists)).join('').trim();
 }
 
+/** What a failed test has left in the guests, which the next one shares. */
+async function takeDisksOut(): Promise<void> {
+  for (const vm of ['vm1', 'vm2']) {
+    for (const list of [['--persistent', '--live'], ['--config']]) {
+      const inactive = list.includes('--config') ? ['--inactive'] : [];
+      const left = [...(await guests().daemon.virsh('domblklist', vm, ...inactive)).matchAll(/^ *([sv]d[a-z]+) /gm)];
+      for (const [, target = ''] of left) await guests().daemon.virsh('detach-disk', vm, target, ...list);
+    }
+  }
+}
+
 /** Everything that any process on this machine was started with. */
 async function commandLines(): Promise<string> {
   return (await run('ps', ['-eo', 'args', '-ww'], { maxBuffer: 16 * MiB })).stdout;
@@ -70,28 +85,28 @@ async function commandLines(): Promise<string> {
 const firstToSecond = (exporter: 'tgt' | 'nbd') =>
   test(`file › ${exporter} › libvirt › what one guest wrote is what another reads${why}`, async (t) => {
     const { store, directory } = await newRoad(t, exporter);
-    const { id: volumeId } = await store.createVolume({ size: 4 * MiB }, { wait: true });
+    const { id: volumeId } = await store.createVolume({ size: 4 * MiB }, settled);
     const written = someBytes(64 * 1024);
 
-    await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, { wait: true });
+    await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, settled);
     const first = await guests().disk('vm1', device);
     t.is(first.sizeBytes, 4 * MiB);
     await first.write(0, written);
     await first.write(4 * MiB - written.length, written);
     t.notRegex(await commandLines(), /secret-set-value .*--base64/);
-    await store.detachVolume({ volumeId }, { wait: true });
+    await store.detachVolume({ volumeId }, settled);
     t.is(await disks(), '');
     await t.throwsAsync(first.read(0, 4096), { message: /none/ });
 
-    await store.attachVolume({ volumeId, vmmHost, vmId: 'vm2', device }, { wait: true });
+    await store.attachVolume({ volumeId, vmmHost, vmId: 'vm2', device }, settled);
     const second = await guests().disk('vm2', device);
     sameBytes(t, Buffer.from(await second.read(0, written.length)), written);
     sameBytes(t, Buffer.from(await second.read(4 * MiB - written.length, written.length)), written);
     sameBytes(t, Buffer.from(await second.read(MiB, written.length)), Buffer.alloc(written.length));
-    await store.detachVolume({ volumeId }, { wait: true });
+    await store.detachVolume({ volumeId }, settled);
     t.is(await disks(), '');
     t.is((await guests().daemon.virsh('secret-list')).trim(), '');
-    await store.deleteVolume({ volumeId }, { wait: true });
+    await store.deleteVolume({ volumeId }, settled);
     const left = await readdir(directory, { recursive: true });
     t.deepEqual(
       left.filter((name) => /libvirt\/./.test(name)),
@@ -105,16 +120,16 @@ firstToSecond('nbd');
 
 test(`A5 › a paused guest does not let go: the attachment is detaching, and detached by itself when the guest goes on${why}`, async (t) => {
   const { store } = await newRoad(t, 'tgt');
-  const { id: volumeId } = await store.createVolume({ size: MiB }, { wait: true });
-  const { id } = await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, { wait: true });
+  const { id: volumeId } = await store.createVolume({ size: MiB }, settled);
+  const { id } = await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, settled);
   await guests().disk('vm1', device);
   await guests().daemon.virsh('suspend', 'vm1');
   try {
-    const error = await refusal(t, store.detachVolume({ volumeId }, { wait: true }), 'FAILED_PRECONDITION');
+    const error = await refusal(t, store.detachVolume({ volumeId }, settled), 'FAILED_PRECONDITION');
     t.is(error.context.reason, 'guest-busy');
     t.is((await store.describeAttachments({ ids: [id] })).items[0]?.state, 'detaching');
     t.regex(await disks(), /vdb/, 'the guest has its disk');
-    await refusal(t, store.deleteVolume({ volumeId }, { wait: true }), 'ABORTED');
+    await refusal(t, store.deleteVolume({ volumeId }, settled), 'ABORTED');
   } finally {
     await guests().daemon.virsh('resume', 'vm1');
   }
@@ -125,8 +140,8 @@ test(`A5 › a paused guest does not let go: the attachment is detaching, and de
 
 test(`a guest that is shut down while it has a volume › lets it be detached, and starts without it${why}`, async (t) => {
   const { store } = await newRoad(t, 'tgt');
-  const { id: volumeId } = await store.createVolume({ size: MiB }, { wait: true });
-  await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, { wait: true });
+  const { id: volumeId } = await store.createVolume({ size: MiB }, settled);
+  await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, settled);
   const written = someBytes(4096);
   await (await guests().disk('vm1', device)).write(0, written);
   await guests().powerOff('vm1');
@@ -136,7 +151,7 @@ test(`a guest that is shut down while it has a volume › lets it be detached, a
     await guests().start('vm1');
     sameBytes(t, Buffer.from(await (await guests().disk('vm1', device)).read(0, 4096)), written);
     await guests().powerOff('vm1');
-    await store.detachVolume({ volumeId }, { wait: true });
+    await store.detachVolume({ volumeId }, settled);
     t.is(await disks(), '');
   } finally {
     await guests().start('vm1');
@@ -146,8 +161,8 @@ test(`a guest that is shut down while it has a volume › lets it be detached, a
 
 test(`F1 › tgtd is killed under a running guest: its write waits, and ends when the exports are made again${why}`, async (t) => {
   const { store, daemon } = await newRoad(t, 'tgt');
-  const { id: volumeId } = await store.createVolume({ size: MiB }, { wait: true });
-  await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, { wait: true });
+  const { id: volumeId } = await store.createVolume({ size: MiB }, settled);
+  await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, settled);
   const disk = await guests().disk('vm1', device);
   const written = someBytes(32 * 1024);
   await disk.write(0, written);
@@ -162,28 +177,28 @@ test(`F1 › tgtd is killed under a running guest: its write waits, and ends whe
   await writing;
   sameBytes(t, Buffer.from(await disk.read(512 * 1024, written.length)), written);
   sameBytes(t, Buffer.from(await disk.read(0, written.length)), written);
-  await store.detachVolume({ volumeId }, { wait: true });
+  await store.detachVolume({ volumeId }, settled);
 });
 
 test(`extendVolume › a guest sees its disk grow, over iSCSI${why}`, async (t) => {
   const { store } = await newRoad(t, 'tgt');
-  const { id: volumeId } = await store.createVolume({ size: MiB }, { wait: true });
-  await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, { wait: true });
+  const { id: volumeId } = await store.createVolume({ size: MiB }, settled);
+  await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, settled);
   const written = someBytes(4096);
   await (await guests().disk('vm1', device)).write(0, written);
-  const { sizeBytes } = await store.extendVolume({ volumeId, size: 3 * MiB }, { wait: true });
+  const { sizeBytes } = await store.extendVolume({ volumeId, size: 3 * MiB }, settled);
   t.is(sizeBytes, 3 * MiB);
   const disk = await guests().disk('vm1', device);
   t.is(disk.sizeBytes, 3 * MiB);
   await disk.write(3 * MiB - 4096, written);
   sameBytes(t, Buffer.from(await disk.read(0, 4096)), written);
-  await store.detachVolume({ volumeId }, { wait: true });
+  await store.detachVolume({ volumeId }, settled);
 });
 
 test(`E5 › the CHAP secret is in no command line, no log and no answer of libvirt's${why}`, async (t) => {
   const { store, directory } = await newRoad(t, 'tgt');
-  const { id: volumeId } = await store.createVolume({ size: MiB }, { wait: true });
-  const { id } = await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, { wait: true });
+  const { id: volumeId } = await store.createVolume({ size: MiB }, settled);
+  const { id } = await store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device }, settled);
   const { password } = await store.attachmentCredentials(id);
   const secret = password.reveal();
   const forms = [secret, Buffer.from(secret).toString('base64')];
@@ -196,7 +211,7 @@ test(`E5 › the CHAP secret is in no command line, no log and no answer of libv
     (await readdir(directory, { recursive: true })).filter((name) => /libvirt\/./.test(name)),
     [],
   );
-  await store.detachVolume({ volumeId }, { wait: true });
+  await store.detachVolume({ volumeId }, settled);
 });
 
 async function untilLong(what: string, isSo: () => Promise<boolean>): Promise<void> {
