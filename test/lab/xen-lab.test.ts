@@ -57,7 +57,7 @@ test.serial('xl block-attach › what the DomU writes is on the disk of Dom0, an
     await dom0.script(`truncate -s 8M /tmp/disk; loop=$(losetup --find --show /tmp/disk); echo "$loop"; xl block-attach domu1 "phy:$loop" xvdb w
     for _ in {1..100}; do xl block-list domu1 | grep -q '^51728 *0 *[0-9]* *4 ' && break; sleep 0.1; done`)
   ).split('\n');
-  const { stdout: written } = await domu.run('head -c 2M /dev/urandom >/dev/xvdb; sync; md5sum </dev/xvdb');
+  const { stdout: written } = await domu.run('set -e; head -c 2m /dev/urandom >/dev/xvdb; sync; md5sum </dev/xvdb');
   t.is(await dom0.script(`blockdev --flushbufs ${disk}; md5sum <${disk}`), written);
   const left = await dom0.script(`xl block-detach domu1 xvdb; xl block-list domu1; losetup -d ${disk}; rm /tmp/disk`);
   t.deepEqual(listed(left), []);
@@ -83,7 +83,7 @@ test.serial('iSCSI › what the DomU writes goes over Dom0 to the logical volume
   const domu = dom0.domu('domu1');
   const { stdout: written } = await domu.run(`
     for i in $(seq 50); do [ -b /dev/xvdb ] && break; usleep 100000; done
-    head -c 2M /dev/urandom >/dev/xvdb; sync; md5sum </dev/xvdb`);
+    set -e; head -c 2m /dev/urandom >/dev/xvdb; sync; md5sum </dev/xvdb`);
   await dom0.script(`xl block-detach domu1 xvdb; iscsiadm -m node -T ${target} -p ${portal} --logout`);
   t.is(await server.script('md5sum </dev/vg0/vol1'), written);
 });

@@ -185,9 +185,11 @@ export class XenWorld {
     return path;
   }
 
+  /** The hotplug script is done, and the backend waits for the guest. */
   #open(path: string, device: Dom0Device): void {
     this.#opened.set(path, device);
     this.store.write(path, {
+      state: '2',
       'physical-device': `${device.major.toString(16)}:${device.minor.toString(16)}`,
       'physical-device-path': device.path,
       'hotplug-status': 'connected',
@@ -237,11 +239,11 @@ export class XenWorld {
   /** A guest that answers again takes what waits for it, and lets go of what it was asked for: the entry stays, closed. */
   #react(domain: Domain): void {
     for (const { number, path } of this.disksOf(domain.id)) {
-      const [state, online] = [this.store.read(`${path}/state`), this.store.read(`${path}/online`)];
+      const [online, guestState] = [this.store.read(`${path}/online`), this.store.read(`${frontendPath(domain.id, number)}/state`)];
       if (online === '0' && this.#lets(domain, number)) {
         for (const end of [path, frontendPath(domain.id, number)]) this.store.write(`${end}/state`, '6');
       }
-      if (state === '1' && online === '1') this.connect(domain, number);
+      if (guestState === '1' && online === '1') this.connect(domain, number);
     }
   }
 

@@ -15,6 +15,8 @@ const usages: Readonly<Record<string, readonly [least: number, usage: string]>> 
   domid: [1, 'Usage: xl [-vt] domid <DomainName>\n\nConvert a domain name to domain id.\n\n'],
   domname: [1, 'Usage: xl [-vt] domname <DomainId>\n\nConvert a domain id to domain name.\n\n'],
   list: [0, 'Usage: xl [-vt] list [options] [Domain]\n\nList information about all/some domains.\n\n'],
+  pause: [1, 'Usage: xl [-vtf] pause <Domain>\n\nPause execution of a domain.\n\n'],
+  unpause: [1, 'Usage: xl [-vtf] unpause <Domain>\n\nUnpause a paused domain.\n\n'],
 };
 
 const failure = (...lines: readonly string[]): ToolResult => ({ exitCode: 1, stderr: lines.map((line) => `${line}\n`).join('') });
@@ -68,6 +70,13 @@ export function xl(world: XenWorld): Tool {
         return found === undefined
           ? failure(`Can't get domain name of domain id '${domain}', maybe this domain does not exist.`)
           : { stdout: `${found.name}\n` };
+      }
+      case 'pause':
+      case 'unpause': {
+        const found = find(world, domain);
+        if (found === undefined) return failure(`${domain} is an invalid domain identifier (rc=-6)`);
+        world[command](found.name);
+        return {};
       }
       default:
         return list(world, domain, options.length > 0);
