@@ -292,6 +292,17 @@ test('markEpoch › D2: the group keeps one mark, the highest (stand-in LVM)', a
   );
 });
 
+test('markEpoch › a group that was made anew under its old name begins at the first epoch of the store that has it now (stand-in LVM)', async (t) => {
+  const { world, open } = await makeGroup(t);
+  const first = await open();
+  t.is((await first.contract.markEpoch(call({ epoch: 7 }), { epoch: 7 })).epoch, 7);
+  await first.close();
+  world.tags.clear();
+  const second = await open({ storeId: 'fedcba9876543210fedcba9876543210' });
+  t.teardown(() => second.close());
+  t.is((await second.contract.markEpoch(call({ epoch: 1 }), { epoch: 1 })).epoch, 1);
+});
+
 test('open › a thin pool that does not zero, or is none, is refused (stand-in LVM)', async (t) => {
   const group = await makeGroup(t, { thin: true, zero: false });
   await t.throwsAsync(group.open(), { code: 'FAILED_PRECONDITION', message: /does not zero new blocks/ });

@@ -99,8 +99,8 @@ export class LvmVolumeBackend implements Contract {
   }
 
   async markEpoch(call: Call, { epoch }: { readonly epoch: number }): Promise<{ readonly epoch: number }> {
-    const { groupGuard, machineName } = this.#pool.lvm;
-    return { epoch: await turns.run(`${machineName}/${groupGuard}`, () => this.#pool.markEpoch(call, epoch)) };
+    const { guard, lvm } = this.#pool;
+    return { epoch: await turns.run(`${lvm.machineName}/${guard}`, () => this.#pool.markEpoch(call, epoch)) };
   }
 
   async createSnapshot(call: Call, request: { readonly id: string; readonly volumeId: string }): Promise<BackendSnapshot> {

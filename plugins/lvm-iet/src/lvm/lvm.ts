@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Call, CommandRunner, CommandValues, Logger, RunResult } from '@vbs/core';
 import type { LvmCommands } from './commands.js';
 import { mapLvmError } from './map-error.js';
@@ -18,17 +17,12 @@ const mostOutputBytes = 64 * 1024 * 1024;
 
 /** Runs the commands about one volume group, a failure with the code that tells most. Changes run under the guard of their resource. */
 export class Lvm {
-  /** The resource that stands for the group's own tags. */
-  readonly groupGuard: string;
-
   constructor(
     private readonly commands: CommandRunner<LvmCommands>,
     readonly settings: LvmSettings,
     readonly machineName: string,
     readonly log: Logger,
-  ) {
-    this.groupGuard = `lvm-${createHash('sha256').update(settings.volumeGroup).digest('hex').slice(0, 16)}`;
-  }
+  ) {}
 
   /** The group and everything in it, of whomever, in one look. @throws UNAVAILABLE: the group is not there. */
   async look(call: Call): Promise<GroupReport> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type Call, type StoreIdentity, VbsError } from '@vbs/core';
 import type { Lvm } from './lvm.js';
 import type { GroupReport, LogicalVolume } from './parse-report.js';
@@ -12,6 +13,8 @@ export interface PoolView {
 /** A volume group, or a thin pool in it, that one backend of one store owns by the group's tags (safety D1). */
 export class LvmPool {
   readonly storeTag: string;
+  /** The resource that stands for the group's own tags: this store's, since a group made anew under an old name begins its epochs anew. */
+  readonly guard: string;
   readonly #backendTag: string;
 
   constructor(
@@ -20,6 +23,7 @@ export class LvmPool {
     instance: string,
   ) {
     this.storeTag = storeTag(store.id);
+    this.guard = `lvm-${createHash('sha256').update(`${store.id}/${lvm.settings.volumeGroup}`).digest('hex').slice(0, 16)}`;
     this.#backendTag = backendTag(lvm.settings.thinPool, instance);
   }
 
@@ -51,7 +55,7 @@ export class LvmPool {
     const highest = marks.at(-1) ?? 0;
     if (highest >= epoch) return highest;
     const values = { epochTag: epochTag(epoch), oldEpochTag: epochTag(marks[0] ?? 0) };
-    await this.lvm.change(call, this.lvm.groupGuard, 'raiseEpoch', values);
+    await this.lvm.change(call, this.guard, 'raiseEpoch', values);
     return epoch;
   }
 
@@ -59,7 +63,7 @@ export class LvmPool {
     this.#requireOwner(group);
     if (group.tags.includes(this.storeTag)) {
       if (!group.tags.includes(this.#backendTag))
-        await this.lvm.change(call, this.lvm.groupGuard, 'markBackend', { backendTag: this.#backendTag });
+        await this.lvm.change(call, this.guard, 'markBackend', { backendTag: this.#backendTag });
       return;
     }
     const used = group.volumes.find(({ tags }) => storesIn(tags).length > 0);
@@ -68,7 +72,7 @@ export class LvmPool {
       throw new VbsError('FAILED_PRECONDITION', message, { context: { volumeGroup: this.#name } });
     }
     const values = { storeTag: this.storeTag, backendTag: this.#backendTag, epochTag: epochTag(0) };
-    await this.lvm.change(call, this.lvm.groupGuard, 'markGroup', values);
+    await this.lvm.change(call, this.guard, 'markGroup', values);
   }
 
   #requireOwner({ tags }: GroupReport): void {
