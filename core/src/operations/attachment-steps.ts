@@ -189,7 +189,7 @@ export class AttachmentSteps {
       },
       check: async ({ call, params }) => {
         const { path, source } = of(params);
-        return opposite(await this.#deviceIsThere(call, path, source ?? undefined));
+        return await this.#deviceIsOut(call, path, source);
       },
       undo: 'irreversible',
     };
@@ -277,23 +277,31 @@ export class AttachmentSteps {
   }
 
   /** Without a source nothing was put into the slot by this attachment; whose disk is there then, nobody knows. */
-  async #requireEmptySlot(call: Call, { node, vmKey, slot }: AttachmentPath): Promise<void> {
-    const devices = await this.#hypervisor(node).listDevices(call);
-    if (!devices.some((device) => device.vm === vmKey && device.slot === slot)) return;
+  async #requireEmptySlot(call: Call, path: AttachmentPath): Promise<void> {
+    if ((await this.#inSlot(call, path)) === undefined) return;
+    const { vmKey, slot } = path;
     throw new VbsError('FAILED_PRECONDITION', `${slot} of ${vmKey} holds a disk of which nothing tells whose it is; look there`, {
       context: { vm: vmKey, slot },
     });
   }
 
-  async #deviceIsThere(
-    call: Call,
-    { node, vmKey, slot }: AttachmentPath,
-    source: DeviceSource | undefined,
-  ): Promise<Check<AttachmentOutput>> {
-    const inSlot = (await this.#hypervisor(node).listDevices(call)).find((device) => device.vm === vmKey && device.slot === slot);
+  async #deviceIsThere(call: Call, path: AttachmentPath, source: DeviceSource | undefined): Promise<Check<AttachmentOutput>> {
+    const inSlot = await this.#inSlot(call, path);
     if (inSlot === undefined) return 'absent';
     if (inSlot.source === undefined || source === undefined || inSlot.state === 'changing') return 'unclear';
     return sameSource(inSlot.source, source) ? { present: {} } : 'absent';
+  }
+
+  /** A disk of ours on its way out is not out: some hypervisors let go of it only when they are asked again, and all of them look first. */
+  async #deviceIsOut(call: Call, path: AttachmentPath, source: DeviceSource | null): Promise<Check<AttachmentOutput>> {
+    const inSlot = await this.#inSlot(call, path);
+    if (inSlot === undefined) return { present: {} };
+    if (inSlot.source === undefined || source === null) return 'unclear';
+    return sameSource(inSlot.source, source) ? 'absent' : { present: {} };
+  }
+
+  async #inSlot(call: Call, { node, vmKey, slot }: AttachmentPath) {
+    return (await this.#hypervisor(node).listDevices(call)).find((device) => device.vm === vmKey && device.slot === slot);
   }
 
   async #findExport(call: Call, path: AttachmentPath) {
@@ -320,11 +328,6 @@ export class AttachmentSteps {
 function required<T>(value: T | undefined, name: string): T {
   if (value === undefined) throw new TypeError(`an earlier step left no ${name}`);
   return value;
-}
-
-function opposite(check: Check<AttachmentOutput>): Check<AttachmentOutput> {
-  if (check === 'unclear') return check;
-  return check === 'absent' ? { present: {} } : 'absent';
 }
 
 /** What an export gives to the steps after it: without an initiator on the way, the hypervisor opens the connection itself. */

@@ -22,17 +22,17 @@ export async function attempt<T>(act: () => Promise<T>): Promise<Attempt<T>> {
   }
 }
 
-/** A step's effect as its check sees it; a check that fails is unclear, and says why. */
+/** A step's effect as its check sees it; a check that fails is unclear, not answered, and says why. */
 export type Seen<O> =
   | { readonly effect: 'present'; readonly value: Partial<O> }
   | { readonly effect: 'absent' }
-  | { readonly effect: 'unclear'; readonly why: string };
+  | { readonly effect: 'unclear'; readonly why: string; readonly answered: boolean };
 
 export async function look<P, O>(step: ChangeStep<P, O>, context: StepContext<P, O>): Promise<Seen<O>> {
   const checked = await attempt<Check<O>>(() => step.check(context));
-  if (checked.outcome !== 'done') return { effect: 'unclear', why: checked.error.message };
+  if (checked.outcome !== 'done') return { effect: 'unclear', why: checked.error.message, answered: false };
   const { value } = checked;
   if (value === 'absent') return { effect: 'absent' };
-  if (value === 'unclear') return { effect: 'unclear', why: `nothing tells whether ${step.name} took effect` };
+  if (value === 'unclear') return { effect: 'unclear', why: `nothing tells whether ${step.name} took effect`, answered: true };
   return { effect: 'present', value: value.present };
 }

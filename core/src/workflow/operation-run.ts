@@ -239,7 +239,9 @@ export class OperationRun {
     const before = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (before.effect === 'absent' && isUntouched) return null;
-    if (before.effect === 'unclear') return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
+    // What was touched may be there in part, which an undo bears as it bears what is absent.
+    if (before.effect === 'unclear' && (isUntouched || !before.answered))
+      return { turn: 'stuck', error: first, reason: `undo of ${step.name}: ${before.why}` };
     // A check sees an effect that is whole: what was made of one in part, or is left of it, goes only by an undo that was answered.
     for (let tries = 1; ; tries++) {
       this.#mustHold();

@@ -1,5 +1,6 @@
-import { isVbsError } from '@vbs/core';
-import test from 'ava';
+import { type AttachedDevice, isVbsError, VbsError } from '@vbs/core';
+import test, { type ExecutionContext } from 'ava';
+import { intercepting } from '../../support/intercept.js';
 import { MiB, newStore, refusal, type TestStore, until, vmmHost } from '../../support/store.js';
 
 async function attached({ store, volume }: TestStore): Promise<{ readonly volumeId: string; readonly attachmentId: string }> {
@@ -158,4 +159,45 @@ test('attachVolume › to a VM that is stopped goes into its slot, and is there 
   await attached(bench);
   await bench.vm('vm1').start();
   t.is((await bench.disk('vm1', 'xvdb').read(0, 512)).length, 512);
+});
+
+/** As Xen does it: a disk that the guest has let go of lies in its slot, neither there nor gone, until the hypervisor is asked again. */
+async function askedTwice(t: ExecutionContext, attachDevice: (go: () => Promise<unknown>) => Promise<unknown> = (go) => go()) {
+  const guest = { isHeld: true, wasAsked: false };
+  const bench = await newStore(t, {
+    plugin: (plugin) =>
+      intercepting(plugin, async ({ method, go }) => {
+        if (method === 'attachDevice') return await attachDevice(go);
+        if (method === 'listDevices' && guest.wasAsked && !guest.isHeld) {
+          return ((await go()) as readonly AttachedDevice[]).map((device) => ({ ...device, state: 'changing' }));
+        }
+        if (method !== 'detachDevice' || (guest.wasAsked && !guest.isHeld)) return await go();
+        guest.wasAsked = true;
+        return { result: 'requested' };
+      }),
+  });
+  return { bench, guest };
+}
+
+test('detachVolume › asks again where the guest has let go of a disk that is not gone by that', async (t) => {
+  const { bench, guest } = await askedTwice(t);
+  const { volumeId } = await attached(bench);
+  await refusal(t, bench.store.detachVolume({ volumeId }, { wait: true }), 'FAILED_PRECONDITION');
+  guest.isHeld = false;
+  await until('available', async () => (await stateOf(bench, volumeId))?.state === 'available');
+  t.throws(() => bench.disk('vm1', 'xvdb'));
+});
+
+test('attachVolume › that is taken back asks again where the guest has let go of a disk that is not gone by that', async (t) => {
+  const { bench, guest } = await askedTwice(t, async (go) => {
+    await go();
+    throw new VbsError('FAILED_PRECONDITION', 'refused, and the disk is there');
+  });
+  const { id: volumeId } = await bench.volume(MiB);
+  const attach = bench.store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device: 'xvdb' }, { wait: true });
+  await t.throwsAsync(attach, { code: 'FAILED_PRECONDITION' });
+  t.true(guest.wasAsked);
+  guest.isHeld = false;
+  await until('available', async () => (await stateOf(bench, volumeId))?.state === 'available');
+  t.throws(() => bench.disk('vm1', 'xvdb'));
 });
