@@ -77,6 +77,7 @@ export async function listInNimbus(dom0: XenGuest, id: string, node: string, sta
 ${JSON.stringify([{ id, node, state }], null, 2)}
 END
     mv ${nimbusList}.new ${nimbusList}
+    mkdir -p /usr/local/bin
     cat >/usr/local/bin/nimbus-admin <<'END'
 #!/bin/sh
 [ "$*" = '--list --json --report id,node,state' ] || { echo 'Parameter Problem: See --help' >&2; exit 1; }
