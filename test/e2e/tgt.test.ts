@@ -9,6 +9,7 @@ import { freePort } from '../conformance/free-port.js';
 import { login } from '../plugins/tgt/raw-initiator.js';
 import { cdb16, good, readPage, scsiDisk } from '../plugins/tgt/scsi.js';
 import { call, type Fixture, iqnOf, libiscsi, MiB, makeFixture, node1, openTgt, run, withTools } from '../plugins/tgt/tgt-fixture.js';
+import { notingMachine } from '../support/noting-machine.js';
 
 const tgtd = withTools('tgtd', 'tgtadm');
 const qemu = withTools('tgtd', 'tgtadm', 'qemu-io', 'qemu-nbd');
@@ -281,6 +282,29 @@ tgtd.test(`an own tgtd › outlives the exporter, is found again, and is started
   t.is(disk.sizeBytes, MiB);
   await disk.disconnect();
   await second.close();
+});
+
+tgtd.test(`an own tgtd › that died is started once by many calls that find it gone at once${tgtd.why}`, async (t) => {
+  const fixture = await makeFixture(t);
+  const folder = join(fixture.directory, 'own');
+  const find = () => tgtdsOf(folder);
+  t.teardown(async () => {
+    for (const pid of await find()) process.kill(pid, 'SIGKILL');
+  });
+  let note: ReturnType<typeof notingMachine> | undefined;
+  const config = { daemon: 'own', portal: `127.0.0.1:${await freePort()}`, chap: false } as const;
+  const exporter = await openTgt(folder, config, { machine: (machine) => (note = notingMachine(machine)).machine });
+  t.teardown(() => exporter.close());
+  process.kill((await find())[0] ?? 0, 'SIGKILL');
+  await until(async () => (await find()).length === 0, 'tgtd has ended');
+  const requests = await Promise.all(Array.from({ length: 10 }, () => fixture.request()));
+  const first = exporter.traits.addresses?.first ?? 0;
+  const acts = await note?.acts(async () => {
+    await Promise.all(requests.map((request, index) => exporter.contract.createExport(call(), { ...request, address: first + index })));
+  });
+  t.is(acts?.filter((act) => act === 'start').length, 1);
+  t.is((await find()).length, 1);
+  t.is((await exporter.contract.listExports(call())).length, 10);
 });
 
 tgtd.test(`an own tgtd › whose port is taken is refused, and does not run on without it${tgtd.why}`, async (t) => {

@@ -54,10 +54,10 @@ class ExecaLocalMachine implements LocalMachine {
     requireArguments(command);
     const limitMs = options.timeLimitMs ?? defaultLimitMs;
     const request = { call, command, options, limitMs, graceMs: this.#graceMs };
-    if (options.guard === undefined) return await this.#slots.run(call.signal, limitMs, () => runProcess(request));
+    if (options.guard === undefined) return await this.#slots.run(call.signal, () => runProcess(request));
     return await this.#guards.hold(call, options.guard, limitMs, async (hold) => {
       const marks = await hold.announce();
-      return await this.#slots.run(call.signal, limitMs, () => runProcess({ ...request, guard: { hold, marks } }));
+      return await this.#slots.run(call.signal, () => runProcess({ ...request, guard: { hold, marks } }));
     });
   }
 

@@ -1,6 +1,5 @@
 import pLimit from 'p-limit';
 import { VbsError } from '../errors.js';
-import { longestTimerMs } from './wait-until.js';
 
 /** A started thing: `ended` is kept waiting for also where `result` was given up. */
 export interface Started<T> {
@@ -16,10 +15,10 @@ export class Slots {
   readonly #limit = pLimit(atOnce);
 
   /**
-   * Starts when a slot is free.
-   * @throws UNAVAILABLE: the queue is full, or no slot came free within `waitMs`. ABORTED: the signal came first. Nothing was started.
+   * Starts when a slot is free. The wait is the call's: a command's own time limit counts from its start.
+   * @throws UNAVAILABLE: the queue is full. ABORTED: the signal came first. Nothing was started.
    */
-  run<T>(signal: AbortSignal, waitMs: number, start: () => Started<T>): Promise<T> {
+  run<T>(signal: AbortSignal, start: () => Started<T>): Promise<T> {
     if (this.#limit.pendingCount >= longestQueue) {
       return Promise.reject(
         new VbsError('UNAVAILABLE', `${longestQueue} commands wait for this machine already: it does not keep up. Try again later.`),
@@ -33,13 +32,7 @@ export class Slots {
         reject(error);
       };
       const cancel = (): void => giveUp(new VbsError('ABORTED', 'The call was cancelled before its command began.'));
-      const late = (): void => {
-        const message = `None of the ${atOnce} commands that may run at once on this machine ended within ${waitMs} ms; this one was not begun.`;
-        giveUp(new VbsError('UNAVAILABLE', message));
-      };
-      const timer = setTimeout(late, Math.min(waitMs, longestTimerMs));
       const forget = (): void => {
-        clearTimeout(timer);
         signal.removeEventListener('abort', cancel);
       };
       if (signal.aborted) {

@@ -36,6 +36,7 @@ const firstAnswerPauseMs = 20;
 /** The tgtd of an instance: the operator's, or one of its own, which outlives this process and is found again. */
 export class Daemon {
   readonly #process: string;
+  #starting: Promise<void> | undefined;
 
   constructor(
     private readonly settings: DaemonSettings,
@@ -56,9 +57,17 @@ export class Daemon {
       return await this.#seen(call);
     } catch (error) {
       if (!isVbsError(error) || error.code !== 'UNAVAILABLE') throw error;
-      await this.start(call);
-      return await this.#seen(call);
     }
+    // Of many that find none at once, one starts it; the others look what came of that.
+    if (this.#starting !== undefined) {
+      await Promise.allSettled([this.#starting]);
+      return await this.look(call);
+    }
+    this.#starting = this.start(call).finally(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+    return await this.#seen(call);
   }
 
   /**

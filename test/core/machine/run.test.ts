@@ -216,6 +216,13 @@ onEachMachine('run › a tool that could not be started leaves its guard free', 
   await t.notThrowsAsync(machine.run(call(), ['true'], { guard: 'a', timeLimitMs: 1_000 }));
 });
 
+onEachMachine('run › waits for its turn as long as the call may take, whatever the limit of the command is', async (t, machineFixture) => {
+  const { machine, call } = await machineFixture(t);
+  // The third eight wait for longer than one command may run.
+  const all = Array.from({ length: 17 }, () => machine.run(call(), ['sleep', '1'], { timeLimitMs: 1_900 }));
+  t.is((await Promise.all(all)).length, 17);
+});
+
 onEachMachine('run › lets 8 commands run at once, not more', async (t, machineFixture) => {
   const { machine, call, script, path } = await machineFixture(t);
   const counting = await script('count', `touch "$1/run-$$"; ls "$1" | grep -c run-; sleep 0.2; rm "$1/run-$$"`);

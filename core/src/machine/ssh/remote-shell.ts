@@ -88,14 +88,14 @@ export class RemoteShell {
     const { call, guard } = request;
     const file = guard === undefined ? undefined : safeFileName('guard', guard);
     if (guard === undefined) return await this.#inSlot(request, file);
-    return await this.#turns.take(call, guard, request.waitMs ?? request.limitMs, () => this.#inSlot(request, file));
+    return await this.#turns.take(call, guard, () => this.#inSlot(request, file));
   }
 
   async #inSlot(request: RemoteRequest, file: string | undefined): Promise<{ readonly executed: Executed; readonly act: RemoteAct }> {
     const { call, guard, limitMs, redactor } = request;
     let stateDirectory = this.#options.stateDirectory ?? '';
     const result = await this.#slots
-      .run(call.signal, limitMs, () => {
+      .run(call.signal, () => {
         const ready = orCancelled(call.signal, this.#settled());
         const running = ready.then(() => {
           const started = this.#execute(request, file, (found) => {

@@ -1,13 +1,12 @@
 import type { Call } from '../../contract/call.js';
 import { VbsError } from '../../errors.js';
-import { longestTimerMs } from '../wait-until.js';
 
 /** Lets the acts of this process under one guard take turns here, so that they wait for each other without a session each. */
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 
-  /** @throws ABORTED: the turn did not come within `waitMs` or the call; the act was not begun. */
-  async take<T>(call: Call, resource: string, waitMs: number, act: () => Promise<T>): Promise<T> {
+  /** @throws ABORTED: the call ended before the turn came; the act was not begun. */
+  async take<T>(call: Call, resource: string, act: () => Promise<T>): Promise<T> {
     const before = this.#last.get(resource);
     let end: () => void = () => undefined;
     const own = new Promise<void>((resolve) => {
@@ -16,7 +15,7 @@ export class Turns {
     const last = before === undefined ? own : before.then(() => own);
     this.#last.set(resource, last);
     try {
-      if (before !== undefined) await this.#wait(call, resource, waitMs, before);
+      if (before !== undefined) await this.#wait(call, resource, before);
       return await act();
     } finally {
       end();
@@ -24,19 +23,16 @@ export class Turns {
     }
   }
 
-  #wait(call: Call, resource: string, waitMs: number, before: Promise<void>): Promise<void> {
+  #wait(call: Call, resource: string, before: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {
-        clearTimeout(timer);
         call.signal.removeEventListener('abort', refuse);
         settle();
       };
       const refuse = (): void => {
-        const why = call.signal.aborted ? 'the call was cancelled' : 'another command for it still runs';
-        const message = `The guard of ${resource} was not free in time: ${why}. Nothing was run.`;
+        const message = `The guard of ${resource} was not free in time: the call was cancelled. Nothing was run.`;
         done(() => reject(new VbsError('ABORTED', message, { resource, context: { pids: [] } })));
       };
-      const timer = setTimeout(refuse, Math.min(waitMs, longestTimerMs));
       call.signal.addEventListener('abort', refuse, { once: true });
       if (call.signal.aborted) refuse();
       void before.then(() => done(resolve));
