@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { closeInOrder } from './close-in-order.js';
 import type { Call } from './contract/call.js';
 import type { Delegates } from './delegate/delegate.js';
@@ -101,7 +102,10 @@ function registerParts(container: Container, { services, overrides, database, de
   container.register(tokens.closeMachines, { useValue: closeMachines });
   container.register(tokens.process, { useValue: process });
   container.register(tokens.times, { useValue: { ...defaultTimes, ...overrides.times } });
-  container.register(tokens.closed, { useValue: new AbortController() });
+  const closed = new AbortController();
+  // Of every look and stream that goes on at this moment.
+  setMaxListeners(0, closed.signal);
+  container.register(tokens.closed, { useValue: closed });
 }
 
 function registerCore(container: Container): void {

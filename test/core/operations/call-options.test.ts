@@ -223,3 +223,27 @@ test('onOperation › is told the operation once it is journalled, for a repeat 
   t.is(told[0], told[1]);
   t.like((await store.describeOperations({ ids: [told[0] ?? ''] })).items[0], { kind: 'create-volume', state: 'succeeded', step: null });
 });
+
+test.serial('attachVolume › of many at once gives no warning of listeners that pile up', async (t) => {
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', note);
+  t.teardown(() => process.off('warning', note));
+  const asked = gate();
+  let looks = 0;
+  const { store, volume } = await newStore(t, {
+    plugin: (plugin) =>
+      intercepting(plugin, async ({ method, go }) => {
+        if (method === 'identifyVm') {
+          if (++looks === 12) asked.open();
+          await asked.opened;
+        }
+        return await go();
+      }),
+  });
+  const volumes = await Promise.all(Array.from({ length: 12 }, () => volume(MiB)));
+  const attach = ({ id: volumeId }: { readonly id: string }, index: number) =>
+    store.attachVolume({ volumeId, vmmHost, vmId: 'vm1', device: `xvd${String.fromCharCode(98 + index)}` }, { wait: true });
+  await Promise.all(volumes.map(attach));
+  t.deepEqual(warnings.map(String), []);
+});

@@ -90,7 +90,7 @@ export const killed = test.macro<[RoadKind]>(async (t, kind) => {
 });
 
 export const thirty = test.macro<[RoadKind]>(async (t, kind) => {
-  t.timeout(300_000);
+  t.timeout(900_000);
   const road = await newRoad(t, lab, kind);
   const slots = Array.from({ length: 30 }, (_, index) => `xvd${index < 25 ? '' : 'b'}${String.fromCharCode(98 + (index % 25))}`);
   const placed = slots.map((device, index) => ({ device, vm: (index % 2 === 0 ? 'vm1' : 'vm2') as VmId }));

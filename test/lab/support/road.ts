@@ -107,7 +107,7 @@ async function configurationOf(lab: Lab, kind: RoadKind, directory: string, thic
   const machine = (host: string): object => ({ ssh: { host, configFile: lab.configFile, stateDirectory: '/var/lib/vbs' } });
   const segment = (await server.script('cat /run/vbs-lab/storage-interface')).trim();
   const viaIscsi = kind === 'tgt and iSCSI';
-  const limits = { exporter: patient('createExport', 'deleteExport'), initiator: patient('connect', 'disconnect') };
+  const limits = { exporter: patient('createExport', 'deleteExport', 'listExports'), initiator: patient('connect', 'disconnect', 'listConnections') };
   const exporter = viaIscsi ? { plugin: 'tgt', portal: `${server.address}:3260` } : { plugin: 'aoe', interface: segment };
   const initiator = viaIscsi ? { plugin: 'iscsi' } : { plugin: 'aoe', interfaces: [segment] };
   const initiators = { [viaIscsi ? 'iscsi' : 'aoe']: { ...initiator, ...limits.initiator } };
@@ -117,7 +117,7 @@ async function configurationOf(lab: Lab, kind: RoadKind, directory: string, thic
     volumeServers: {
       vs1: {
         machine: machine('vs1'),
-        backends: { fast: { plugin: 'lvm-iet', volumeGroup, ...(thick ? {} : { thinPool }), ...patient('createVolume', 'deleteVolume') } },
+        backends: { fast: { plugin: 'lvm-iet', volumeGroup, ...(thick ? {} : { thinPool }), ...patient('createVolume', 'deleteVolume', 'listVolumes') } },
         exporters: { out: { ...exporter, ...limits.exporter } },
       },
     },
@@ -127,7 +127,7 @@ async function configurationOf(lab: Lab, kind: RoadKind, directory: string, thic
         {
           machine: machine(node),
           initiators,
-          hypervisor: { plugin: 'node-vms', directory: vmFolder, ...patient('attachDevice', 'detachDevice') },
+          hypervisor: { plugin: 'node-vms', directory: vmFolder, ...patient('attachDevice', 'detachDevice', 'listDevices') },
         },
       ]),
     ),
