@@ -19,7 +19,7 @@ export interface Control {
 }
 
 /** tgtadm answers within milliseconds; a tgtd that was stopped never does. */
-const limitMs = 10_000;
+const limitMs = 30_000;
 const mostOutputBytes = 64 * 1024 * 1024;
 
 /** Speaks to one tgtd by tgtadm, a command for each method. Changes run under the guard of their export. */

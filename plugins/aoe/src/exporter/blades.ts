@@ -18,9 +18,9 @@ export interface StartedBlade extends BladeName {
 }
 
 /** vblade is ready, or ends, within milliseconds. */
-const readyLimitMs = 5_000;
+const readyLimitMs = 30_000;
 const graceMs = 2_000;
-const listLimitMs = 10_000;
+const listLimitMs = 30_000;
 /** As many patterns as one look of a machine takes. */
 const lookAtOnce = 256;
 
