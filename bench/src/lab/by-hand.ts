@@ -10,12 +10,12 @@ const limitMs = 60_000;
 export class Typist {
   readonly #lab: Lab;
   readonly #bench: Bench;
+  readonly #connected = new Set<string>();
   #typed = 0;
 
   constructor(lab: Lab, bench: Bench) {
     this.#lab = lab;
     this.#bench = bench;
-    for (const host of ['vs1', node]) bench.cleanup.defer(`ending ssh to ${host}`, () => this.#ssh(host, ['-O', 'exit']));
   }
 
   /** How many commands were typed. */
@@ -25,6 +25,10 @@ export class Typist {
 
   async type(host: string, command: string): Promise<string> {
     this.#typed += 1;
+    if (!this.#connected.has(host)) {
+      this.#connected.add(host);
+      this.#bench.cleanup.defer(`ending ssh to ${host}`, () => this.#ssh(host, ['-O', 'exit']));
+    }
     return await this.#ssh(host, [], command);
   }
 
