@@ -17,7 +17,7 @@ export async function stableLink(call: Call, tools: Tools, { disk, seen }: Found
   if (!seen.look.has(link)) await tools.machine.waitForPath(call, link, 'present', { timeLimitMs: limitMs });
   let leads: string | undefined;
   const found = await poll(call, limitMs, async () => {
-    const { exitCode, stdout } = await tools.run(call, 'resolveLink', { path: link }, { okExitCodes: [0, 1], timeLimitMs: 10_000 });
+    const { exitCode, stdout } = await tools.run(call, 'resolveLink', { path: link }, { okExitCodes: [0, 1], timeLimitMs: 30_000 });
     leads = exitCode === 0 ? stdout.trim() : undefined;
     return leads === `/dev/${disk.disk}` ? true : undefined;
   });

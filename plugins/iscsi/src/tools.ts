@@ -56,7 +56,7 @@ export class Tools {
 
   async #cat(call: Call, path: string): Promise<string> {
     try {
-      return (await this.run(call, 'readFile', { path }, { timeLimitMs: 10_000 })).stdout;
+      return (await this.run(call, 'readFile', { path }, { timeLimitMs: 30_000 })).stdout;
     } catch (error) {
       if (!isVbsError(error) || !/No such file|Not a directory/.test(String(error.context.stderr))) throw error;
       throw new VbsError('NOT_FOUND', `Cannot read ${path}: it does not exist.`, { context: { path }, cause: error });

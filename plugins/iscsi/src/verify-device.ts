@@ -10,7 +10,7 @@ interface Parts {
 }
 
 const grownLimitMs = 5_000;
-const limitMs = 10_000;
+const limitMs = 30_000;
 
 /**
  * Compares a disk with what is asked for (safety E2). One that is too small may have grown in its target: the target is asked anew.

@@ -2,7 +2,7 @@ import { type Call, type LocatorKind, VbsError, type VolumeLocator } from '@vbs/
 import { mapExporterError } from './map-error.js';
 import type { Tools } from './tools.js';
 
-const limitMs = 10_000;
+const limitMs = 30_000;
 
 /** The size in bytes of what a locator leads to, asked of a child: a dead device hangs no thread of this process (safety B4). */
 export async function sizeOfVolume(

@@ -7,7 +7,7 @@ import { type IetUser, parseUsers } from './parse-users.js';
 type Commands = typeof commands;
 
 /** ietadm answers within milliseconds; an ietd that was stopped never does. */
-const limitMs = 10_000;
+const limitMs = 30_000;
 /** How ietadm ends, without a word, where a session or connection is not there. */
 const noSuchConnection = 2;
 
