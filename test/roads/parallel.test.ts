@@ -1,23 +1,23 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import test from 'ava';
 import { bytesOf } from './support/faulty-road.js';
-import { Road, roadKinds, volumeBytes } from './support/road.js';
+import { Road, type RoadKind, roadKinds, volumeBytes } from './support/road.js';
 
-const count = 200;
 const takesMs = 20;
 /** Of a machine, as the contract says. */
 const slotsOfMachine = 8;
-/** The most commands, stops and writes of one attach and one detach that nothing goes wrong with. */
-const mostCommandsOf = { 'LVM → IET → iSCSI': 25, 'LVM → vblade → AoE': 13 } as const;
+/** How many volumes; and the most commands, stops and writes of one attach and one detach that nothing goes wrong with. */
+const measures = {
+  'LVM → IET → iSCSI': { count: 200, most: 25 },
+  'LVM → vblade → AoE': { count: 200, most: 13 },
+  'LVM → IET → iSCSI → Xen': { count: 30, most: 28 },
+  'LVM → vblade → AoE → Xen': { count: 30, most: 16 },
+  'LVM → IET → iSCSI → qm': { count: 30, most: 24 },
+} as const satisfies Readonly<Record<RoadKind, object>>;
 const wait = { wait: true } as const;
 
-/** xvdb … xvdz, xvdbb … */
-function slotOf(index: number): string {
-  const letter = (at: number): string => String.fromCharCode(98 + at);
-  return `xvd${index < 25 ? letter(index) : `${letter(Math.floor(index / 25) - 1)}${letter(index % 25)}`}`;
-}
-
 for (const kind of roadKinds) {
+  const { count, most } = measures[kind];
   test.serial(
     `road ${kind}, on stand-in tools of 20 ms › ${count} volumes are attached and detached at once, and none is another's device`,
     async (t) => {
@@ -27,15 +27,16 @@ for (const kind of roadKinds) {
       t.teardown(() => store.close());
       const volumes = await Promise.all(Array.from({ length: count }, () => store.createVolume({ size: volumeBytes }, wait)));
       for (const { id } of volumes) await writeFile(road.server.lvm.dataFile(id), bytesOf(id));
+      // The same slots in both VMs.
+      const placeOf = (index: number) => ({ vmId: road.vms.ids[index % 2] ?? '', device: road.vms.slot(Math.floor(index / 2)) });
       const ran = (): number => road.faults.ran.length;
 
       const attaching = { from: ran(), at: performance.now() };
-      await Promise.all(
-        volumes.map(({ id }, index) => store.attachVolume({ volumeId: id, vmmHost: 'node1', vmId: 'vm1', device: slotOf(index) }, wait)),
-      );
+      await Promise.all(volumes.map(({ id }, index) => store.attachVolume({ volumeId: id, vmmHost: 'node1', ...placeOf(index) }, wait)));
       const attached = { commands: ran() - attaching.from, ms: performance.now() - attaching.at };
       for (const [index, { id }] of volumes.entries()) {
-        t.true((await readFile(road.disk(slotOf(index)))).equals(bytesOf(id)), `${slotOf(index)} bears ${id}`);
+        const { vmId, device } = placeOf(index);
+        t.true((await road.bytes(device, vmId)).equals(bytesOf(id)), `${device} of ${vmId} bears ${id}`);
       }
 
       const detaching = { from: ran(), at: performance.now() };
@@ -54,7 +55,7 @@ for (const kind of roadKinds) {
       t.log(`at once: ${vs1.mostAtOnce} on the volume server, ${node1.mostAtOnce} on the node`);
       t.is(vs1.mostAtOnce, slotsOfMachine);
       t.is(node1.mostAtOnce, slotsOfMachine);
-      t.true(attached.commands + detached.commands <= count * mostCommandsOf[kind], `${attached.commands} + ${detached.commands}`);
+      t.true(attached.commands + detached.commands <= count * most, `${attached.commands} + ${detached.commands}`);
     },
   );
 }

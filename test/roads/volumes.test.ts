@@ -20,7 +20,7 @@ for (const [name, kind, thick] of variants) {
     const before = road.server.lvs;
     const commands = await faulty.eachFault(async (given) => {
       const { label } = await faulty.meet(given, (options) => store.createVolume({ size: volumeBytes }, options));
-      const [made] = (await store.describeVolumes()).items.filter(({ id }) => id !== faulty.volumeId && id !== faulty.neighbourId);
+      const [made] = (await store.describeVolumes()).items.filter(({ id }) => id !== faulty.volumeId && !faulty.isNeighbour(id));
       if (made?.state === 'available') {
         t.true((await readFile(road.server.lvm.dataFile(made.id))).equals(Buffer.alloc(volumeBytes)), `${label}: zeros`);
         await faulty.attach({}, made.id);
@@ -82,7 +82,7 @@ for (const [name, kind, thick] of variants) {
     const before = road.server.lvs;
     const commands = await faulty.eachFault(async (given) => {
       const { label } = await faulty.meet(given, (options) => store.createVolume({ snapshotId }, options));
-      const [made] = (await store.describeVolumes()).items.filter(({ id }) => id !== volumeId && id !== faulty.neighbourId);
+      const [made] = (await store.describeVolumes()).items.filter(({ id }) => id !== volumeId && !faulty.isNeighbour(id));
       if (made?.state === 'available') {
         await faulty.attach({}, made.id);
         await faulty.requireBytes(label, made.id, volumeId);

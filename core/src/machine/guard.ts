@@ -37,6 +37,9 @@ export interface SettleOptions {
   readonly timeLimitMs?: number;
 }
 
+/** By the path of the guard; of all machines of this process: Node.js keeps every storage that was ever used, and each promise pays for all. */
+const held = new AsyncLocalStorage<ReadonlyMap<string, Hold>>();
+
 /**
  * The guards of a machine (safety B1): a lock for each resource that is held until the tool under it has ended, also when this process
  * died, and that refuses whoever comes with an epoch lower than the last one seen.
@@ -53,7 +56,6 @@ export interface SettleOptions {
  */
 export class Guards {
   readonly #folder: string;
-  readonly #held = new AsyncLocalStorage<ReadonlyMap<string, Hold>>();
   #self: Promise<ProcessIdentity> | undefined;
 
   constructor(stateDirectory: string) {
@@ -65,11 +67,12 @@ export class Guards {
    * @throws ABORTED: a higher epoch was seen, or the guard did not come free within `waitMs` or the call; the act was not begun.
    */
   async hold<T>(call: Call, resource: string, waitMs: number, act: (hold: GuardHold) => Promise<T>): Promise<T> {
-    const outer = this.#held.getStore();
-    const nested = outer?.get(resource);
+    const outer = held.getStore();
+    const path = this.#path(resource);
+    const nested = outer?.get(path);
     if (nested?.open === true && nested.epoch === call.epoch) return act(nested);
     await using hold = await this.#take(call, resource, waitMs);
-    return await this.#held.run(new Map(outer).set(resource, hold), () => act(hold));
+    return await held.run(new Map(outer).set(path, hold), () => act(hold));
   }
 
   /**

@@ -12,8 +12,8 @@ const { test, why } = real;
 const guests = sharedGuests(real, 'vm1');
 
 /** What happens to one act (safety A7); `dies` and every later one fails, as when this process is killed there. */
-type Fault = 'fails' | 'hangs' | 'is late' | 'dies before' | 'dies after';
-const faults: readonly Fault[] = ['fails', 'hangs', 'is late', 'dies before', 'dies after'];
+type Fault = 'fails' | 'fails after its effect' | 'hangs' | 'is late' | 'dies before' | 'dies after';
+const faults: readonly Fault[] = ['fails', 'fails after its effect', 'hangs', 'is late', 'dies before', 'dies after'];
 const mostActs = 20;
 
 /** A machine on which the n-th act goes wrong, and the others are done. */
@@ -26,8 +26,8 @@ function faulty(machine: Machine, nth: number, fault: Fault): Machine & { readon
     acts.push(what);
     if (acts.length !== nth) return act();
     dead = fault.startsWith('dies');
-    if (fault === 'is late' || fault === 'dies after') await act();
-    if (fault !== 'fails') throw late;
+    if (fault === 'is late' || fault === 'dies after' || fault === 'fails after its effect') await act();
+    if (!fault.startsWith('fails')) throw late;
     throw new VbsError('INTERNAL', 'virsh failed', { context: { exitCode: 1, stderr: 'error: a text that nobody knows\n' } });
   };
   const own: Partial<Machine> = {

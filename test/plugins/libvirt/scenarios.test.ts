@@ -16,7 +16,7 @@ const real = await withLibvirt('losetup', 'tgtd', 'tgtadm');
 const { test, why } = real;
 const guests = sharedGuests(real, 'vm1');
 
-test(`E3 › a VM is one by name, UUID and id, and an id that it had before means it no more${why}`, async (t) => {
+test(`safety E3 › a VM is one by name, UUID and id, and an id that it had before means it no more${why}`, async (t) => {
   const { hypervisor, request, loop, takeOut, slots } = await makeNode(t, guests());
   const identify = (vmId: string) => hypervisor.identifyVm(call(), { vmId });
   const id = (await guests().daemon.virsh('domid', 'vm1')).trim();
@@ -33,7 +33,7 @@ test(`E3 › a VM is one by name, UUID and id, and an id that it had before mean
   await takeOut(wanted);
 });
 
-test(`E3 › a VM that is removed between two calls › is NOT_FOUND to attach, and its disk is detached${why}`, async (t) => {
+test(`safety E3 › a VM that is removed between two calls › is NOT_FOUND to attach, and its disk is detached${why}`, async (t) => {
   const { hypervisor, request, loop } = await makeNode(t, guests());
   const key = await guests().define('passing');
   const wanted = request(key, await loop());
@@ -47,7 +47,7 @@ test(`E3 › a VM that is removed between two calls › is NOT_FOUND to attach, 
   t.deepEqual(await hypervisor.detachDevice(call(), wanted), { result: 'detached' });
 });
 
-test(`E3 › a stopped VM › gets its disk in the definition, has it when it starts, and gives it back when it is stopped again${why}`, async (t) => {
+test(`safety E3 › a stopped VM › gets its disk in the definition, has it when it starts, and gives it back when it is stopped again${why}`, async (t) => {
   const { hypervisor, request, loop, slots } = await makeNode(t, guests());
   const key = await guests().define('resting');
   t.teardown(() => guests().daemon.virsh('undefine', 'resting'));
@@ -115,7 +115,7 @@ test(`a disk that the definition alone has › is neither there nor gone; a repe
   t.deepEqual(await slots('vm1'), { live: [], config: [] });
 });
 
-test(`A5 › a disk that is on its way out › is not attached again behind its guest's back${why}`, async (t) => {
+test(`safety A5 › a disk that is on its way out › is not attached again behind its guest's back${why}`, async (t) => {
   const { hypervisor, request, loop, slots, takeOut } = await makeNode(t, guests());
   const wanted = request(await guests().uuid('vm1'), await loop());
   await hypervisor.attachDevice(call(), wanted);
@@ -131,7 +131,7 @@ test(`A5 › a disk that is on its way out › is not attached again behind its 
   await takeOut(wanted);
 });
 
-test(`A5 › a guest that was asked is not asked again soon, by this process or another: libvirt can crash on it${why}`, async (t) => {
+test(`safety A5 › a guest that was asked is not asked again soon, by this process or another: libvirt can crash on it${why}`, async (t) => {
   const { hypervisor, request, loop, open, takeOut } = await makeNode(t, guests());
   const asked: string[] = [];
   const noted = (machine: Machine): Machine =>
@@ -158,7 +158,7 @@ test(`A5 › a guest that was asked is not asked again soon, by this process or 
   await takeOut(wanted);
 });
 
-test(`E3 › detachDevice › pulls no disk that somebody else has put into the slot meanwhile${why}`, async (t) => {
+test(`safety E3 › detachDevice › pulls no disk that somebody else has put into the slot meanwhile${why}`, async (t) => {
   const { hypervisor, request, loop, open, slots, takeOut } = await makeNode(t, guests());
   const key = await guests().define('swapped');
   t.teardown(() => guests().daemon.virsh('undefine', 'swapped'));
@@ -192,7 +192,7 @@ test(`a VM that is ended, or started, between the look and the command › loses
   t.deepEqual(await slots('vm1'), { live: [], config: [] });
 });
 
-test(`A7 › virsh is ended while libvirt goes on with the attach › a repeat waits for it, and there is one disk${why}`, async (t) => {
+test(`safety A7 › virsh is ended while libvirt goes on with the attach › a repeat waits for it, and there is one disk${why}`, async (t) => {
   const { hypervisor, request, directory, slots, takeOut } = await makeNode(t, guests());
   const { daemon, source } = await makeIscsiDisk(t, directory, sizeBytes);
   const wanted = request(await guests().uuid('vm1'), source);

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
 import type { BlockStore, CallOptions, Operation, VbsError } from '@vbs/core';
 import type { ExecutionContext } from 'ava';
 import { type ToolFault, toolFaults } from '../../stand-ins/frame/faults.js';
@@ -8,14 +7,19 @@ import { type OpenOptions, Road, type RoadKind, type RoadOptions, volumeBytes } 
 
 /** No operation of a road has so many commands. */
 const mostCommands = 80;
-export const slot = 'xvdb';
-const neighbourSlot = 'xvdc';
 
 /** One fault, and where it comes. */
 export interface Case {
   readonly nth: number;
   readonly fault: ToolFault;
   readonly label: string;
+}
+
+/** A volume that stays in a slot of a VM. */
+interface Neighbour {
+  readonly volumeId: string;
+  readonly vm: string;
+  readonly slot: string;
 }
 
 /** How an operation ended, after recovery where that was needed. */
@@ -31,15 +35,18 @@ export function bytesOf(volumeId: string): Buffer {
   return Buffer.alloc(volumeBytes, digest);
 }
 
-/** A road with its store, a volume that something is done to, and one beside it that stays attached all the time. */
+/**
+ * A road with its store, a volume that something is done to, and two beside it that stay attached all the time: one in the same VM, one in
+ * the same slot of the other.
+ */
 export class FaultyRoad {
   private constructor(
     readonly t: ExecutionContext,
     readonly road: Road,
     readonly store: BlockStore,
     readonly volumeId: string,
-    readonly neighbourId: string,
-    /** What is left outside while only the neighbour is attached. */
+    readonly neighbours: readonly Neighbour[],
+    /** What is left outside while only the neighbours are attached. */
     readonly baseline: readonly string[],
   ) {}
 
@@ -48,20 +55,34 @@ export class FaultyRoad {
     const store = await road.open(options);
     t.teardown(() => store.close());
     const wait = { wait: true } as const;
-    const { id: neighbourId } = await store.createVolume({ size: volumeBytes }, wait);
+    const { vms } = road;
+    const [first, second] = vms.ids;
+    const neighbours: Neighbour[] = [];
+    for (const [vm, slot] of [
+      [first, vms.slot(1)],
+      [second, vms.slot(0)],
+    ] as const) {
+      const { id: volumeId } = await store.createVolume({ size: volumeBytes }, wait);
+      neighbours.push({ volumeId, vm, slot });
+      await store.attachVolume({ volumeId, vmmHost: 'node1', vmId: vm, device: slot }, wait);
+      await road.disk(slot, vm).write(0, bytesOf(volumeId));
+    }
     const { id: volumeId } = await store.createVolume({ size: volumeBytes }, wait);
-    await store.attachVolume({ volumeId: neighbourId, vmmHost: 'node1', vmId: 'vm1', device: neighbourSlot }, wait);
-    await writeFile(road.disk(neighbourSlot), bytesOf(neighbourId));
-    const baseline = road.leftovers();
-    const made = new FaultyRoad(t, road, store, volumeId, neighbourId, baseline);
+    const made = new FaultyRoad(t, road, store, volumeId, neighbours, road.leftovers());
     await made.attach();
-    await writeFile(road.disk(slot), bytesOf(volumeId));
+    await road.disk(made.slot).write(0, bytesOf(volumeId));
     await made.detach();
     return made;
   }
 
+  /** Of the first VM, where the volume comes. */
+  get slot(): string {
+    return this.road.vms.slot(0);
+  }
+
   attach(options: CallOptions = {}, volumeId = this.volumeId): Promise<unknown> {
-    return this.store.attachVolume({ volumeId, vmmHost: 'node1', vmId: 'vm1', device: slot }, { wait: true, ...options });
+    const [vmId] = this.road.vms.ids;
+    return this.store.attachVolume({ volumeId, vmmHost: 'node1', vmId, device: this.slot }, { wait: true, ...options });
   }
 
   detach(options: CallOptions = {}, volumeId = this.volumeId): Promise<unknown> {
@@ -123,15 +144,21 @@ export class FaultyRoad {
     return (await this.store.describeVolumes({ ids: [volumeId] })).items[0]?.state;
   }
 
-  /** The disk that is in the VM's slot now bears this volume's bytes, and the neighbour's its own. */
+  /** The disk that is in the VM's slot now bears this volume's bytes, and each neighbour's its own. */
   async requireBytes(label: string, volumeId = this.volumeId, content = volumeId): Promise<void> {
-    this.t.true((await readFile(this.road.disk(slot))).subarray(0, volumeBytes).equals(bytesOf(content)), `${label}: bytes of ${volumeId}`);
-    await this.requireNeighbour(label);
+    const bytes = await this.road.bytes(this.slot);
+    this.t.true(bytes.subarray(0, volumeBytes).equals(bytesOf(content)), `${label}: bytes of ${volumeId}`);
+    await this.requireNeighbours(label);
   }
 
-  async requireNeighbour(label: string): Promise<void> {
-    const bytes = await readFile(this.road.disk(neighbourSlot));
-    this.t.true(bytes.equals(bytesOf(this.neighbourId)), `${label}: bytes of the neighbour`);
+  async requireNeighbours(label: string): Promise<void> {
+    for (const { volumeId, vm, slot } of this.neighbours) {
+      this.t.true((await this.road.bytes(slot, vm)).equals(bytesOf(volumeId)), `${label}: bytes of ${vm} ${slot}`);
+    }
+  }
+
+  isNeighbour(id: string): boolean {
+    return this.neighbours.some(({ volumeId }) => volumeId === id);
   }
 
   requireNothingLeft(label: string): void {

@@ -1,12 +1,78 @@
-import { lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import nodeVms from '@vbs/lab/node-vms';
 import type { Tool, Tools } from '../../stand-ins/frame/tool.js';
+import { type GuestDisk, type NodeVms, xvdSlot } from './node-vms.js';
 
 /** Where the disks of VMs are links. */
-export const vmFolder = '/run/vbs-vms';
+const vmFolder = '/run/vbs-vms';
+
+/** The node's VMs are folders, with a link for each disk. */
+export class LinkVms implements NodeVms {
+  readonly tools: Tools;
+  readonly plugin = nodeVms;
+  readonly configuration = { plugin: 'node-vms', directory: vmFolder };
+  readonly ids = ['vm1', 'vm2'] as const;
+
+  constructor(
+    private readonly root: string,
+    tools: Tools,
+  ) {
+    for (const vm of this.ids) mkdirSync(this.#real(vm), { recursive: true });
+    this.tools = withLinkTools(tools);
+  }
+
+  slot(nth: number): string {
+    return xvdSlot(nth);
+  }
+
+  disk(vm: string, slot: string): GuestDisk {
+    const file = realpathSync(join(this.root, readlinkSync(this.#real(vm, slot))));
+    return { sizeBytes: statSync(file).size, read: (...where) => read(file, ...where), write: (...what) => write(file, ...what) };
+  }
+
+  left(): readonly string[] {
+    return this.ids.flatMap((vm) => readdirSync(this.#real(vm)).map((slot) => `${vm} ${slot}`));
+  }
+
+  /** A link has nothing open. */
+  held(): readonly string[] {
+    return [];
+  }
+
+  occupy(vm: string, slot: string): () => void {
+    const link = this.#real(vm, slot);
+    symlinkSync('/dev/foreign', link);
+    return () => rmSync(link);
+  }
+
+  #real(...names: readonly string[]): string {
+    return join(this.root, vmFolder, ...names);
+  }
+}
+
+async function read(file: string, offset: number, length: number): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function write(file: string, offset: number, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    await handle.write(bytes, 0, bytes.length, offset);
+  } finally {
+    await handle.close();
+  }
+}
 
 /** ln, rm and find in the forms in which the hypervisor of links uses them; other forms are those of the tools given. */
-export function withLinkTools(tools: Tools): Tools {
+function withLinkTools(tools: Tools): Tools {
   const { rm, find } = tools;
   const isOurs = (path: string | undefined): boolean => path?.startsWith(vmFolder) === true;
   const beside =

@@ -57,8 +57,8 @@ export class XenWorld {
   readonly #opened = new Map<string, Dom0Device>();
   #nextId = 1;
 
-  constructor(root: string) {
-    this.devices = new Dom0Devices(root);
+  constructor(root: string, devices = new Dom0Devices(root)) {
+    this.devices = devices;
     mkdirSync(join(root, 'proc/xen'), { recursive: true });
     writeFileSync(join(root, 'proc/xen/capabilities'), 'control_d\n');
     this.#add(0, 'Domain-0');

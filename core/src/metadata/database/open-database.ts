@@ -75,6 +75,7 @@ async function prepare(filename: string): Promise<void> {
   try {
     await prepareSqliteFile(filename);
   } catch (error) {
+    // The fault that is told is the database's own.
     const copies = await listCopies(filename).catch(() => []);
     throw mapDatabaseError(error, { filename, copies, freeBytes: null });
   }

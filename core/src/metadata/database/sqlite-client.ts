@@ -87,6 +87,7 @@ export function sqliteKnex({ filename, purpose, scope, log }: SqliteSettings): K
   const prepared = new WeakMap<Connection, StatementCache>();
 
   async function mapped(error: unknown): Promise<unknown> {
+    // The fault that is told is the database's own.
     const copies = isDamage(error) ? await listCopies(filename).catch(() => []) : [];
     const freeBytes = await statfs(dirname(filename)).then(
       ({ bavail, bsize }) => bavail * bsize,

@@ -1,0 +1,3 @@
+import { testFaultsOfRoad } from './faults.js';
+
+testFaultsOfRoad('LVM → IET → iSCSI → Xen');
