@@ -2,13 +2,25 @@ import { spawn } from 'node:child_process';
 import { open as openFile, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ExportRequest } from '@vbs/core';
+import { createLocalMachine, type ExportRequest } from '@vbs/core';
 import { NbdClient } from '@vbs/plugin-nbd/client';
 import type { ExecutionContext } from 'ava';
 import { freePort } from '../conformance/free-port.js';
 import { login } from '../plugins/tgt/raw-initiator.js';
 import { cdb16, good, readPage, scsiDisk } from '../plugins/tgt/scsi.js';
-import { call, type Fixture, iqnOf, libiscsi, MiB, makeFixture, node1, openTgt, run, withTools } from '../plugins/tgt/tgt-fixture.js';
+import {
+  call,
+  type Fixture,
+  iqnOf,
+  libiscsi,
+  MiB,
+  makeFixture,
+  node1,
+  openTgt,
+  run,
+  silent,
+  withTools,
+} from '../plugins/tgt/tgt-fixture.js';
 import { notingMachine } from '../support/noting-machine.js';
 
 const tgtd = withTools('tgtd', 'tgtadm');
@@ -291,18 +303,18 @@ tgtd.test(`an own tgtd › that died is started once by many calls that find it 
   t.teardown(async () => {
     for (const pid of await find()) process.kill(pid, 'SIGKILL');
   });
-  let note: ReturnType<typeof notingMachine> | undefined;
   const config = { daemon: 'own', portal: `127.0.0.1:${await freePort()}`, chap: false } as const;
-  const exporter = await openTgt(folder, config, { machine: (machine) => (note = notingMachine(machine)).machine });
+  const noting = notingMachine(createLocalMachine({ name: 'local', stateDirectory: join(folder, 'state'), log: silent }));
+  const exporter = await openTgt(folder, config, { machine: () => noting.machine });
   t.teardown(() => exporter.close());
   process.kill((await find())[0] ?? 0, 'SIGKILL');
   await until(async () => (await find()).length === 0, 'tgtd has ended');
   const requests = await Promise.all(Array.from({ length: 10 }, () => fixture.request()));
   const first = exporter.traits.addresses?.first ?? 0;
-  const acts = await note?.acts(async () => {
+  const acts = await noting.acts(async () => {
     await Promise.all(requests.map((request, index) => exporter.contract.createExport(call(), { ...request, address: first + index })));
   });
-  t.is(acts?.filter((act) => act === 'start').length, 1);
+  t.is(acts.filter((act) => act === 'start').length, 1);
   t.is((await find()).length, 1);
   t.is((await exporter.contract.listExports(call())).length, 10);
 });

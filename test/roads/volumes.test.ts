@@ -75,6 +75,55 @@ for (const [name, kind, thick] of variants) {
     t.true(commands >= 2);
   });
 
+  test(title('delete-snapshot'), async (t) => {
+    const faulty = await FaultyRoad.make(t, kind, { thick });
+    const { store, road, volumeId } = faulty;
+    const before = road.server.lvs;
+    const commands = await faulty.eachFault(async (given) => {
+      const { id: snapshotId } = await store.createSnapshot({ volumeId }, wait);
+      const { label } = await faulty.meet(given, (options) => store.deleteSnapshot({ snapshotId }, options));
+      const [left] = (await store.describeSnapshots()).items;
+      if (left !== undefined) {
+        t.is(left.state, 'completed', label);
+        t.true((await readFile(road.server.lvm.dataFile(snapshotId))).equals(bytesOf(volumeId)), `${label}: bytes`);
+        await store.deleteSnapshot({ snapshotId }, wait);
+      }
+      t.deepEqual(road.server.lvs, before, label);
+    });
+    t.log(`${commands} commands`);
+    t.true(commands >= 2);
+    await faulty.attach();
+    await faulty.requireBytes('at the end');
+    await faulty.detach();
+  });
+
+  test(title('extend-volume'), async (t) => {
+    const faulty = await FaultyRoad.make(t, kind, { thick });
+    const { store, road } = faulty;
+    const before = road.server.lvs;
+    const grown = 2 * volumeBytes;
+    const commands = await faulty.eachFault(async (given) => {
+      const { id: volumeId } = await store.createVolume({ size: volumeBytes }, wait);
+      await writeFile(road.server.lvm.dataFile(volumeId), bytesOf(volumeId));
+      const { error, label } = await faulty.meet(given, (options) => store.extendVolume({ volumeId, size: grown }, options));
+      const [seen] = (await store.describeVolumes({ ids: [volumeId] })).items;
+      t.is(seen?.state, 'available', label);
+      if (seen?.sizeBytes !== grown) {
+        t.truthy(error, label);
+        t.is(seen?.sizeBytes, volumeBytes, label);
+        await store.extendVolume({ volumeId, size: grown }, wait);
+      }
+      const bytes = await readFile(road.server.lvm.dataFile(volumeId));
+      t.true(bytes.equals(Buffer.concat([bytesOf(volumeId), Buffer.alloc(volumeBytes)])), `${label}: old bytes, then zeros`);
+      await faulty.attach({}, volumeId);
+      await faulty.detach({}, volumeId);
+      await store.deleteVolume({ volumeId }, wait);
+      t.deepEqual(road.server.lvs, before, label);
+    });
+    t.log(`${commands} commands`);
+    t.true(commands >= 2);
+  });
+
   test(title('a volume from a snapshot'), async (t) => {
     const faulty = await FaultyRoad.make(t, kind, { thick });
     const { store, road, volumeId } = faulty;

@@ -107,7 +107,10 @@ async function configurationOf(lab: Lab, kind: RoadKind, directory: string, thic
   const machine = (host: string): object => ({ ssh: { host, configFile: lab.configFile, stateDirectory: '/var/lib/vbs' } });
   const segment = (await server.script('cat /run/vbs-lab/storage-interface')).trim();
   const viaIscsi = kind === 'tgt and iSCSI';
-  const limits = { exporter: patient('createExport', 'deleteExport', 'listExports'), initiator: patient('connect', 'disconnect', 'listConnections') };
+  const limits = {
+    exporter: patient('createExport', 'deleteExport', 'listExports'),
+    initiator: patient('connect', 'disconnect', 'listConnections'),
+  };
   const exporter = viaIscsi ? { plugin: 'tgt', portal: `${server.address}:3260` } : { plugin: 'aoe', interface: segment };
   const initiator = viaIscsi ? { plugin: 'iscsi' } : { plugin: 'aoe', interfaces: [segment] };
   const initiators = { [viaIscsi ? 'iscsi' : 'aoe']: { ...initiator, ...limits.initiator } };
@@ -117,7 +120,14 @@ async function configurationOf(lab: Lab, kind: RoadKind, directory: string, thic
     volumeServers: {
       vs1: {
         machine: machine('vs1'),
-        backends: { fast: { plugin: 'lvm-iet', volumeGroup, ...(thick ? {} : { thinPool }), ...patient('createVolume', 'deleteVolume', 'listVolumes') } },
+        backends: {
+          fast: {
+            plugin: 'lvm-iet',
+            volumeGroup,
+            ...(thick ? {} : { thinPool }),
+            ...patient('createVolume', 'deleteVolume', 'listVolumes'),
+          },
+        },
         exporters: { out: { ...exporter, ...limits.exporter } },
       },
     },

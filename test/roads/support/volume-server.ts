@@ -89,8 +89,8 @@ export class VolumeServer {
     for (const path of this.iet.devices.keys()) if (!paths.has(path)) this.iet.devices.delete(path);
     for (const path of paths) {
       const size = this.iet.sizeOf(path);
-      if (size === undefined || this.iet.devices.has(path)) continue;
-      const minor = this.#minors++;
+      if (size === undefined) continue;
+      const minor = this.iet.devices.get(path) ?? this.#minors++;
       this.iet.devices.set(path, minor);
       this.iet.writeRoot(`/sys/dev/block/${deviceMajor}:${minor}/size`, `${size / 512}\n`);
     }

@@ -62,8 +62,7 @@ export class LvmPool {
   async #mark(call: Call, group: GroupReport): Promise<void> {
     this.#requireOwner(group);
     if (group.tags.includes(this.storeTag)) {
-      if (!group.tags.includes(this.#backendTag))
-        await this.lvm.change(call, this.guard, 'markBackend', { backendTag: this.#backendTag });
+      if (!group.tags.includes(this.#backendTag)) await this.lvm.change(call, this.guard, 'markBackend', { backendTag: this.#backendTag });
       return;
     }
     const used = group.volumes.find(({ tags }) => storesIn(tags).length > 0);
