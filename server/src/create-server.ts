@@ -33,6 +33,7 @@ import { storeRoutes } from './routes/store.js';
 import { volumeRoutes } from './routes/volumes.js';
 import type { ServerContext } from './server-context.js';
 
+/** What a REST server over an open store needs. */
 export interface ServerOptions {
   readonly store: BlockStore;
   /** Those whose observer the store was opened with; without it operations and plugins are not counted. */

@@ -28,6 +28,7 @@ export interface Limits {
   readonly metricsMs: number;
 }
 
+/** Of a server that is told no others: sizes in bytes, times in milliseconds, the rest counts. */
 export const defaultLimits: Limits = {
   bodyBytes: 64 * 1024,
   headerBytes: 32 * 1024,

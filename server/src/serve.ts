@@ -14,6 +14,7 @@ import { Refusal } from './problems/refusal.js';
 import { writeProblem } from './problems/write-problem.js';
 import { requestIdOf } from './requests/request-id.js';
 
+/** What is served, and where. */
 export interface ServeOptions {
   /** What `openBlockStore` takes: the path of a configuration, or the configuration itself. */
   readonly configuration: BlockStoreConfig | string;
@@ -32,6 +33,7 @@ export interface ServeOptions {
   readonly services?: Partial<Omit<Services, 'logger' | 'observer' | 'endpoint'>>;
 }
 
+/** A REST server that listens, and its store. */
 export interface RunningServer {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;

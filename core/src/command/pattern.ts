@@ -1,5 +1,6 @@
 import { VbsError } from '../errors.js';
 
+/** A stretch of a word: as it stands, or the name of a value that comes in its place. */
 export type PatternPart = { readonly literal: string } | { readonly placeholder: string };
 
 /** A command pattern, split once: into words at white space, each of literals and placeholders. */

@@ -15,6 +15,7 @@ import { Slots } from './slots.js';
 import { isPath, listNames, nearestFolder, readSmallFile, requireAbsolute } from './small-files.js';
 import { waitUntil } from './wait-until.js';
 
+/** What a machine of this process needs. */
 export interface LocalMachineOptions {
   readonly name: string;
   /** Where guards and records of long-running commands lie. */

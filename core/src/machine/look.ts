@@ -62,6 +62,7 @@ export class Look {
   }
 }
 
+/** How much one look may read. */
 export interface LookOptions {
   /** The most that one file may hold; 1 MiB unless told. */
   readonly maxBytes?: number;

@@ -9,6 +9,7 @@ export interface PageRequest {
   readonly cursor?: string;
 }
 
+/** A part of a list, in the order of its keys. */
 export interface Page<T> {
   readonly items: readonly T[];
   /** Null on the last page. */

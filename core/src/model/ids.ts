@@ -4,6 +4,7 @@ import { shown } from './shown.js';
 
 /** The prefix of each kind of id. */
 export const idPrefixes = { volume: 'vol', snapshot: 'snap', attachment: 'att', export: 'exp', operation: 'op' } as const;
+/** What an id is of; each kind has a prefix. */
 export type IdKind = keyof typeof idPrefixes;
 
 const digits = 17;
@@ -16,6 +17,7 @@ export function idFrom(kind: IdKind, uuid: string): string {
   return `${idPrefixes[kind]}-${createHash('sha256').update(uuid).digest('hex').slice(0, digits)}`;
 }
 
+/** Whether a text has the form of an id of the kind; it may be of nothing that exists. */
 export function isId(kind: IdKind, value: string): boolean {
   return patterns[kind].test(value);
 }

@@ -15,6 +15,7 @@ import { type Leftover, planRemoveLeftover } from './remove-leftover.js';
 import type { Restorer } from './restorer.js';
 import type { Workflows } from './workflows.js';
 
+/** What may be done beyond looking. */
 export interface ReconcileRequest {
   /** Removes exports and connections that no attachment has, and makes missing exports again; never a volume or snapshot. */
   readonly repair?: boolean;
@@ -38,6 +39,7 @@ export interface Difference {
   readonly action: string;
 }
 
+/** Where metadata and the outside do not agree. */
 export interface ReconcileReport {
   readonly differences: readonly Difference[];
   /** Instances that could not be looked at, and why: nothing is said about what they have. */

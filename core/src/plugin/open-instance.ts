@@ -35,6 +35,7 @@ export interface OpenOptions extends Pick<LayerOptions, 'graceMs' | 'retry' | 'o
   readonly lifecycleLimitMs?: number;
 }
 
+/** What an instance of a plugin is opened with. */
 export interface OpenInstanceOptions extends OpenOptions {
   readonly configuration: InstanceConfiguration;
   readonly machine: Machine;

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isVbsError, type RunOptions, type RunResult, VbsError } from '@vbs/core';
 
+/** How long a script in a DomU may take, and how it may end. */
 export interface DomuOptions {
   /** In milliseconds; 30,000 unless told. */
   readonly timeLimitMs?: number;

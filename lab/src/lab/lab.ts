@@ -24,6 +24,7 @@ import {
 } from './record.js';
 import { XenGuest } from './xen-guest.js';
 
+/** Which guests a lab has. */
 export interface LabOptions {
   /** The guests: vs1, node1 and node2 unless told. */
   readonly guests?: WantedGuests;
@@ -31,6 +32,7 @@ export interface LabOptions {
   readonly say?: (line: string) => void;
 }
 
+/** A lab that is found by its name. */
 export interface StandingOptions extends LabOptions {
   readonly name: string;
   /** It ends with this process, at the latest when the next lab is started. */

@@ -50,4 +50,5 @@ export function createSandbox() {
   return { plugin, vm };
 }
 
+/** The plugin, and the way into its VMs. */
 export type Sandbox = ReturnType<typeof createSandbox>;

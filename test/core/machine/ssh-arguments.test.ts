@@ -103,10 +103,10 @@ onSsh('ssh run › what the login shell says by itself is no output', async (t) 
 
 onSsh("ssh run › a secret is in no command line but the tool's own", async (t) => {
   const { machine, call, path } = await sshFixture(t);
-  const secret = new Secret('hunter2-and-more');
+  const secret = new Secret('in-no-command-line');
   await machine.writeFile(call(), path('secret'), secret, { guard: 'a' });
-  // The pattern is put together on the way, so that the look does not find itself.
-  const look = "printf '%s%s\\n' hunter2-and-mor e | grep -lsaF -f - /proc/[0-9]*/cmdline | wc -l";
+  // The pattern is put together on the way, so that the look does not find itself; no other test has this secret.
+  const look = "printf '%s%s\\n' in-no-command-lin e | grep -lsaF -f - /proc/[0-9]*/cmdline | wc -l";
   const { stdout } = await machine.run(call(), ['/bin/sh', '-c', `cat >/dev/null; ${look}`], { input: secret });
   t.is(stdout, '0\n');
 });

@@ -17,6 +17,7 @@ import { lookThere } from './remote-look.js';
 import { RemoteShell } from './remote-shell.js';
 import type { Liveness } from './ssh-arguments.js';
 
+/** What a machine over SSH needs. */
 export interface SshMachineOptions {
   readonly configuration: SshMachineConfiguration;
   /** The state directory of this machine: the sockets of kept connections lie in its folder `ssh`. */

@@ -17,6 +17,7 @@ import type { AttachmentPath } from '../attachment-steps.js';
 import { changeVolume } from '../transitions.js';
 import { type PlanServices, requireState, requireVolume } from './plan-services.js';
 
+/** Which volume goes into which slot of which VM. */
 export interface AttachVolumeRequest {
   readonly volumeId: string;
   /** The VMM node, by its name or a host name; with `vmId`, or both left out for an `instanceId`. */

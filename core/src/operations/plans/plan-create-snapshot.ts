@@ -10,6 +10,7 @@ import type { Workflow } from '../../workflow/workflow.js';
 import type { CreateSnapshotParams } from '../create-snapshot.js';
 import { type PlanServices, requireState, requireVolume } from './plan-services.js';
 
+/** Of which volume a snapshot is made. */
 export interface CreateSnapshotRequest {
   readonly volumeId: string;
   /** One line of at most 1,024 bytes. */

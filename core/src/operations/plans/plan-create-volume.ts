@@ -11,6 +11,7 @@ import type { Workflow } from '../../workflow/workflow.js';
 import type { CreateVolumeParams } from '../create-volume.js';
 import { type PlanServices, requireSnapshot, requireState } from './plan-services.js';
 
+/** How large a volume is made, from what, and where. */
 export interface CreateVolumeRequest {
   /** Bytes, or a text such as "5GiB". With a snapshot it may be left out: the snapshot's size. */
   readonly size?: string | number;

@@ -6,6 +6,7 @@ import type { DeleteSnapshotParams } from '../delete-snapshot.js';
 import { changeSnapshot } from '../transitions.js';
 import { requireSnapshot, requireState } from './plan-services.js';
 
+/** Which snapshot is deleted. */
 export interface DeleteSnapshotRequest {
   readonly snapshotId: string;
 }

@@ -9,6 +9,7 @@ import type { DeleteVolumeParams } from '../delete-volume.js';
 import { changeVolume } from '../transitions.js';
 import { type PlanServices, requireState, requireVolume } from './plan-services.js';
 
+/** Which volume is deleted, with its data. */
 export interface DeleteVolumeRequest {
   readonly volumeId: string;
 }

@@ -10,6 +10,7 @@ import { knownAttachment } from '../known-attachment.js';
 import { changeAttachment, changeVolume, type StateBefore } from '../transitions.js';
 import { type PlanServices, requireOwnedHere, requireState, requireVolume } from './plan-services.js';
 
+/** Which attachment ends, and how much may be risked for it. */
 export interface DetachVolumeRequest {
   readonly volumeId: string;
   /** Needed only where the volume has several attachments. */

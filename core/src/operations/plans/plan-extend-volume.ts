@@ -11,6 +11,7 @@ import type { Instances } from '../instances.js';
 import { knownAttachment } from '../known-attachment.js';
 import { type PlanServices, requireOwnedHere, requireState, requireVolume } from './plan-services.js';
 
+/** Which volume grows, and to what size. */
 export interface ExtendVolumeRequest {
   readonly volumeId: string;
   /** The new size, bytes or a text such as "10GiB"; never less than the present one. */

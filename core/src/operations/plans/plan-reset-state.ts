@@ -9,6 +9,7 @@ import { knownAttachment } from '../known-attachment.js';
 import type { ResetStateParams } from '../reset-state.js';
 import { requireState, requireVolume } from './plan-services.js';
 
+/** Which volume is brought out of `error`. */
 export interface ResetStateRequest {
   readonly volumeId: string;
 }
