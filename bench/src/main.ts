@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { constants } from 'node:os';
+import { interruption } from './harness/interruption.js';
 import type { Measurement } from './measurement.js';
 import { readOptions, UsageError, usage } from './options.js';
 import { markdownOf, replaceGenerated } from './report/markdown.js';
@@ -9,16 +9,8 @@ import { runBench } from './run-bench.js';
 
 /** A program that measures, by its options; `page` is the document that `--write` rewrites. */
 export async function main({ program, measurements, page }: BenchProgram): Promise<void> {
-  const interrupted = new AbortController();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (interrupted.signal.aborted) return;
-      say(`${name}: ending what runs, and clearing up`);
-      process.exitCode = 128 + constants.signals[name];
-      interrupted.abort(new Error(`interrupted by ${name}`));
-    });
-  }
+  const signal = interruption(say);
 
   try {
     const options = readOptions(
@@ -29,13 +21,13 @@ export async function main({ program, measurements, page }: BenchProgram): Promi
       process.stdout.write(usage(program, measurements));
       return;
     }
-    const report = await runBench(measurements, options, interrupted.signal, say);
+    const report = await runBench(measurements, options, signal, say);
     process.stdout.write(`${textTable(report)}\n`);
     if (options.json !== null) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
     if (options.write) await writeFile(page, replaceGenerated(await readFile(page, 'utf8'), markdownOf(report)));
     if (totalsOf(report).failed > 0) process.exitCode = 1;
   } catch (error) {
-    if (interrupted.signal.aborted) return;
+    if (signal.aborted) return;
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`${error.message}\n\n${usage(program, measurements)}`);
     process.exitCode = 2;

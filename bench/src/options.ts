@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 
 export interface BenchOptions {
   /** The measurements to run, by name; all when it is empty. */
@@ -28,18 +28,25 @@ export function readOptions(args: readonly string[], names: readonly string[]): 
 }
 
 function parse(args: readonly string[]) {
+  return parseWords(args, { ...commonOptions, only: { type: 'string', multiple: true } });
+}
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+type Values<O extends Options> = ReturnType<typeof parseArgs<{ readonly args: string[]; readonly options: O }>>['values'];
+
+/** What every program that measures takes. */
+export const commonOptions = {
+  quick: { type: 'boolean' },
+  json: { type: 'string' },
+  write: { type: 'boolean' },
+  directory: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies Options;
+
+/** @throws UsageError: an option is unknown, or lacks its value. */
+export function parseWords<const O extends Options>(args: readonly string[], options: O): Values<O> {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string', multiple: true },
-        quick: { type: 'boolean' },
-        json: { type: 'string' },
-        write: { type: 'boolean' },
-        directory: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
+    return parseArgs<{ readonly args: string[]; readonly options: O }>({ args: [...args], options }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }

@@ -24,6 +24,7 @@ const decidedByXen = [
   'identifyVm › tells whether the VM runs',
   "attachDevice › shows the guest the volume's bytes and size, and brings its writes to the volume",
   'attachDevice › refuses a slot that holds another source with FAILED_PRECONDITION, and changes nothing',
+  'attachDevice › gives a slot to one of two sources that race for it',
   'attachDevice › lets no guest write to a read-only disk',
   'detachDevice › takes the disk out, and leaves the bytes that the guest wrote',
   'detachDevice › leaves the disk with a guest that is busy, says so, and has it out once the guest lets go',

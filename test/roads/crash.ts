@@ -44,6 +44,7 @@ class Lives {
     this.#now = life;
     const done = deed(store, this.volumeId, this.road).catch((error: unknown) => error);
     await Promise.race([life.died, done]);
+    // A close that waits for nothing tells what it left behind, as the death of a process would leave it.
     await store.close().catch(() => undefined);
     const ending = await done;
     if (!life.isOver && ending instanceof Error) throw ending;

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { constants } from 'node:os';
+import { interruption } from '../harness/interruption.js';
 import { machineFacts } from '../harness/machine-facts.js';
 import { runMeasurement } from '../harness/run-measurement.js';
 import { UsageError } from '../options.js';
@@ -14,15 +14,7 @@ const page = new URL('../../../docs/paper-experiment.md', import.meta.url);
 const plotFolder = new URL('../../../docs/paper-experiment/', import.meta.url);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-const interrupted = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => {
-    if (interrupted.signal.aborted) return;
-    say(`${name}: ending what runs, and clearing up`);
-    process.exitCode = 128 + constants.signals[name];
-    interrupted.abort(new Error(`interrupted by ${name}`));
-  });
-}
+const signal = interruption(say);
 
 try {
   const options = readPaperOptions(process.argv.slice(2));
@@ -32,12 +24,11 @@ try {
   if (error instanceof UsageError) {
     process.stderr.write(`${error.message}\n\n${paperUsage}`);
     process.exitCode = 2;
-  } else if (!interrupted.signal.aborted) throw error;
+  } else if (!signal.aborted) throw error;
 }
 
 async function runOf({ quick, directory, from }: PaperOptions): Promise<PaperRun | null> {
   if (from !== null) return JSON.parse(await readFile(from, 'utf8')) as PaperRun;
-  const { signal } = interrupted;
   const startedAt = new Date().toISOString();
   const machine = await machineFacts(directory, signal);
   let measured: Measured | null = null;

@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { UsageError } from '../options.js';
+import { commonOptions, parseWords, UsageError } from '../options.js';
 
 export interface PaperOptions {
   readonly quick: boolean;
@@ -27,25 +26,14 @@ export const paperUsage = `npm run bench:paper -- [--quick] [--json FILE] [--fro
 
 /** @throws UsageError: an option is unknown, or two contradict each other. */
 export function readPaperOptions(args: readonly string[]): PaperOptions {
-  const { quick = false, json, from, write = false, directory = tmpdir(), help = false } = parse(args);
+  const {
+    quick = false,
+    json,
+    from,
+    write = false,
+    directory = tmpdir(),
+    help = false,
+  } = parseWords(args, { ...commonOptions, from: { type: 'string' } });
   if (from !== undefined && quick) throw new UsageError('--from reads what was measured: leave --quick out');
   return { quick, json: json ?? null, from: from ?? null, write, directory: path.resolve(directory), help };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        json: { type: 'string' },
-        from: { type: 'string' },
-        write: { type: 'boolean' },
-        directory: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
 }

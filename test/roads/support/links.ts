@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import nodeVms from '@vbs/lab/node-vms';
+import { fileIo } from '../../conformance/file-io.js';
 import type { Tool, Tools } from '../../stand-ins/frame/tool.js';
 import { type GuestDisk, type NodeVms, xvdSlot } from './node-vms.js';
 
@@ -29,7 +29,12 @@ export class LinkVms implements NodeVms {
 
   disk(vm: string, slot: string): GuestDisk {
     const file = realpathSync(join(this.root, readlinkSync(this.#real(vm, slot))));
-    return { sizeBytes: statSync(file).size, read: (...where) => read(file, ...where), write: (...what) => write(file, ...what) };
+    const locator = { kind: 'file', path: file } as const;
+    return {
+      sizeBytes: statSync(file).size,
+      read: (...where) => fileIo.read(locator, ...where),
+      write: (...what) => fileIo.write(locator, ...what),
+    };
   }
 
   left(): readonly string[] {
@@ -49,25 +54,6 @@ export class LinkVms implements NodeVms {
 
   #real(...names: readonly string[]): string {
     return join(this.root, vmFolder, ...names);
-  }
-}
-
-async function read(file: string, offset: number, length: number): Promise<Buffer> {
-  const handle = await open(file, 'r');
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function write(file: string, offset: number, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, 'r+');
-  try {
-    await handle.write(bytes, 0, bytes.length, offset);
-  } finally {
-    await handle.close();
   }
 }
 
