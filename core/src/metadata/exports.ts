@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { Access, ConnectionInfo } from '../contract/connection.js';
 import { Table } from './table.js';
 
@@ -20,3 +21,8 @@ export interface ExportRecord {
 }
 
 export const exportsTable = new Table<ExportRecord>('exports', ['initiators', 'connection']);
+
+/** Whether an export that is live, and was made, is reached by this `connection.key`. */
+export async function isLiveKey(db: Knex, key: string): Promise<boolean> {
+  return (await exportsTable.query(db).where({ connection_key: key, state: 'live' }).first('id')) !== undefined;
+}

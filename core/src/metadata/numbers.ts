@@ -24,3 +24,35 @@ export async function takeNumber(trx: Knex.Transaction, { space, first, last }: 
 export async function freeNumber(trx: Knex.Transaction, exportId: string): Promise<void> {
   await trx('numbers').where({ export_id: exportId, state: 'taken' }).update({ state: 'free' });
 }
+
+/**
+ * Holds the number that an export once drew, so that nobody draws it meanwhile; nothing where it never had one. Answers null, or the export
+ * that has the number now, which keeps it.
+ */
+export async function holdNumber(trx: Knex.Transaction, exportId: string): Promise<string | null> {
+  const drawn: { space: string; number: number } | undefined = await trx('numbers').where({ export_id: exportId }).first('space', 'number');
+  if (drawn === undefined) return null;
+  const holder: { export_id: string } | undefined = await trx('numbers')
+    .where({ ...drawn, state: 'taken' })
+    .whereNot({ export_id: exportId })
+    .first('export_id');
+  if (holder !== undefined) return holder.export_id;
+  await trx('numbers').where({ export_id: exportId }).update({ state: 'taken' });
+  return null;
+}
+
+/** Gives back the numbers of deleted exports that a node may have been left with, and of which it shows nothing any more. */
+export async function freeNumbersOfNode(
+  trx: Knex.Transaction,
+  { node, initiators, keys }: { readonly node: string; readonly initiators: readonly string[]; readonly keys: readonly string[] },
+): Promise<void> {
+  const released = trx('exports')
+    .innerJoin('attachments', 'attachments.export_id', 'exports.id')
+    .whereRaw('?? = ??', ['exports.id', 'numbers.export_id'])
+    .where({ 'exports.state': 'deleted', 'attachments.state': 'detached', 'attachments.node': node })
+    .where((through) => through.whereNull('attachments.initiator').orWhereIn('attachments.initiator', initiators))
+    .whereNotNull('exports.connection_key')
+    .whereNotIn('exports.connection_key', keys)
+    .select('exports.id');
+  await trx('numbers').where({ state: 'taken' }).whereExists(released).update({ state: 'free' });
+}

@@ -3,9 +3,10 @@ import type { ConnectionInfo } from '../contract/connection.js';
 import type { OpenedBackend, OpenedExporter, VmmDelegate } from '../delegate/delegate.js';
 import { VbsError } from '../errors.js';
 import { type AttachmentRecord, attachments } from '../metadata/attachments.js';
-import { exportsTable } from '../metadata/exports.js';
+import { exportsTable, isLiveKey } from '../metadata/exports.js';
 import { leasedResources } from '../metadata/leases.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
+import { freeNumbersOfNode } from '../metadata/numbers.js';
 import { snapshots } from '../metadata/snapshots.js';
 import { volumes } from '../metadata/volumes.js';
 import { type OperationEngine, resultOf } from '../workflow/operation-engine.js';
@@ -81,7 +82,7 @@ export class Reconciler {
     const looks = [
       ...instances.backends().map((backend) => [backend.name, () => this.#lookAtBackend(backend)] as const),
       ...instances.exporters().map((exporter) => [exporter.name, () => this.#lookAtExporter(exporter)] as const),
-      ...instances.nodes().map((node) => [node.name, () => this.#lookAtNode(node)] as const),
+      ...instances.nodes().map((node) => [node.name, () => this.#lookAtNode(node, repair)] as const),
     ];
     for (const [instance, look] of looks) {
       try {
@@ -162,7 +163,7 @@ export class Reconciler {
   }
 
   /** Connections and disks of exports that were deleted; what VBS never made, and what is attached now, is not looked at further. */
-  async #lookAtNode(node: VmmDelegate): Promise<Found[]> {
+  async #lookAtNode(node: VmmDelegate, repair: boolean): Promise<Found[]> {
     const { store, lookCall } = this.#services;
     const { hypervisor } = node;
     if (!hypervisor.ownedHere) return [];
@@ -174,13 +175,14 @@ export class Reconciler {
     const held = await leasedResources(store.db);
     const found: Found[] = [];
     for (const { vm, slot, source } of devices) {
-      const ended = source?.kind === 'connection' ? await this.#endedAttachment(node.name, source.connection, held) : null;
+      const ended =
+        source?.kind === 'connection' ? await this.#endedAttachment({ node: node.name, initiator: null }, source.connection, held) : null;
       if (ended === null) continue;
       const action = `left alone: take ${slot} out of ${vm} there`;
       found.push({ difference: { kind: 'device', id: ended.id, what: 'orphan', instance: hypervisor.name, action } });
     }
     for (const { initiator, connection } of listed) {
-      const ended = await this.#endedAttachment(node.name, connection, held);
+      const ended = await this.#endedAttachment({ node: node.name, initiator }, connection, held);
       if (ended === null) continue;
       const { id: attachmentId, exportId, volumeId } = ended;
       const difference = {
@@ -195,20 +197,40 @@ export class Reconciler {
         leftover: { kind: 'connection', node: node.name, initiator, attachmentId, connection, exportId, volumeId },
       });
     }
+    if (repair) {
+      const keys = [
+        ...listed.map(({ connection }) => connection.key),
+        ...devices.flatMap(({ source }) => (source?.kind === 'connection' ? [source.connection.key] : [])),
+      ];
+      await store.transaction(({ trx }) =>
+        freeNumbersOfNode(trx, { node: node.name, initiators: [...node.initiators.values()].map(({ name }) => name), keys }),
+      );
+    }
     return found;
   }
 
-  /** The attachment that a connection on a node is left of; null where another one has it now, or an operation is about it. */
-  async #endedAttachment(node: string, { protocol, key }: ConnectionInfo, held: ReadonlySet<string>): Promise<AttachmentRecord | null> {
+  /**
+   * The last attachment here that a connection is left of; null where another one has it now, or an operation is about it. An address that
+   * was given out again may have been another node's since.
+   */
+  async #endedAttachment(
+    here: Pick<AttachmentRecord, 'node' | 'initiator'>,
+    { protocol, key }: ConnectionInfo,
+    held: ReadonlySet<string>,
+  ): Promise<AttachmentRecord | null> {
     const { db } = this.#services.store;
-    const exported = (await exportsTable.list(db, (query) => query.where({ connection_key: key }))).filter(
-      ({ connection }) => connection?.protocol === protocol,
-    );
-    if (exported.some(({ state, volumeId }) => state === 'live' || held.has(volumeId))) return null;
-    const last = exported.at(-1);
-    if (last === undefined) return null;
-    const [ended] = await attachments.list(db, (query) => query.where({ export_id: last.id, node, state: 'detached' }));
-    return ended ?? null;
+    if (await isLiveKey(db, key)) return null;
+    const ofKey = exportsTable.query(db).where({ connection_key: key }).select('id');
+    const row = await attachments
+      .query(db)
+      .where({ ...here, state: 'detached' })
+      .whereIn('export_id', ofKey)
+      .orderBy('seq', 'desc')
+      .first();
+    if (row === undefined) return null;
+    const ended = attachments.toRecord(row);
+    const exported = await exportsTable.get(db, ended.exportId);
+    return exported?.connection?.protocol !== protocol || held.has(ended.volumeId) ? null : ended;
   }
 
   async #remove(difference: Difference, leftover: Leftover): Promise<Difference> {

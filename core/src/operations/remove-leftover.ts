@@ -1,7 +1,8 @@
+import type { Knex } from 'knex';
 import type { ConnectionInfo } from '../contract/connection.js';
 import { VbsError } from '../errors.js';
-import { exportsTable } from '../metadata/exports.js';
-import { freeNumber } from '../metadata/numbers.js';
+import { exportsTable, isLiveKey } from '../metadata/exports.js';
+import { freeNumber, holdNumber } from '../metadata/numbers.js';
 import type { OperationPlan } from '../workflow/journal.js';
 import type { ChangeStep } from '../workflow/step.js';
 import type { Workflow } from '../workflow/workflow.js';
@@ -66,8 +67,7 @@ export function planRemoveLeftover(workflow: Workflow<Leftover, object>, leftove
     workflow,
     leases: { [leased]: 'exclusive' },
     async prepare({ trx, now }) {
-      const exported = await exportsTable.get(trx, leftover.exportId);
-      if (exported?.state === 'live') {
+      if (await isInUseAgain(trx, leftover)) {
         throw new VbsError('FAILED_PRECONDITION', `${leftover.exportId} is in use again; look again`, { resource: leftover.exportId });
       }
       // An export of metadata that were lost has no id here.
@@ -75,4 +75,16 @@ export function planRemoveLeftover(workflow: Workflow<Leftover, object>, leftove
       return { resourceId: leased, params: leftover };
     },
   };
+}
+
+/** Of a connection also where its address was given out again: to an export that has its key, or is about to get it. */
+async function isInUseAgain(trx: Knex.Transaction, leftover: Leftover): Promise<boolean> {
+  if ((await exportsTable.get(trx, leftover.exportId))?.state === 'live') return true;
+  if (leftover.kind === 'export') return false;
+  const { key } = leftover.connection;
+  if (await isLiveKey(trx, key)) return true;
+  const holderId = await holdNumber(trx, leftover.exportId);
+  if (holderId === null) return false;
+  const holder = await exportsTable.get(trx, holderId);
+  return holder?.connectionKey === null || holder?.connectionKey === key;
 }

@@ -61,6 +61,71 @@ test('D2 › a repair never disconnects a live attachment whose connection has t
   t.is(world.volumes.get(live.volumeId)?.blocks[0], 'still here');
 });
 
+test('D2 › a repair takes what a node was left with of an address that was given out again, on another node', async (t) => {
+  const opened = await openWorld(t);
+  const { store, world, metadata } = opened;
+  const left = await attach(opened, 'xvdb');
+  await store.detachVolume({ volumeId: left.volumeId, force: true, nodeIsDead: true }, wait);
+  world.devices.remove('vm.xvdb');
+  const later = await attach(opened, 'xvdc');
+  await store.detachVolume({ volumeId: later.volumeId }, wait);
+  const { connection, connection_key } = await metadata.db('exports').where({ id: left.exportId }).first();
+  await metadata.db('exports').where({ id: later.exportId }).update({ connection, connection_key });
+  await metadata.db('attachments').where({ export_id: later.exportId }).update({ node: 'elsewhere' });
+  const { differences } = await store.reconcile({ repair: true });
+  t.like(differences, { length: 1, 0: { kind: 'connection', action: 'removed' } });
+  t.is(world.connections.get(left.exportId), undefined);
+});
+
+test('D2 › a repair does not take the disk of an attach under way, to whom an address of before was given', async (t) => {
+  const [connected, go] = [gate(), gate()];
+  let waits = false;
+  const opened = await openWorld(t, {
+    onCall: async (phase, method) => {
+      if (method !== 'connect' || phase !== 'after' || !waits) return;
+      connected.open();
+      await go.opened;
+    },
+  });
+  t.teardown(go.open);
+  const { store, world, metadata } = opened;
+  const ended = await attach(opened, 'xvdb');
+  await store.detachVolume({ volumeId: ended.volumeId }, wait);
+  const { id: volumeId } = await store.createVolume({ size: '8KiB' }, wait);
+  waits = true;
+  const attaching = store.attachVolume({ volumeId, vmmHost: 'node', vmId: 'vm', device: 'xvdc' }, wait);
+  await connected.opened;
+  const { id: exportId, address } = await metadata.db('exports').where({ volume_id: volumeId }).first();
+  const before = await metadata.db('exports').where({ id: ended.exportId }).first();
+  t.is(before.address, address);
+  // As with shelf and slot: the key is that of the address.
+  const connectionKey = before.connection_key.replace(ended.exportId, exportId);
+  const connection = before.connection.replaceAll(ended.exportId, exportId);
+  await metadata.db('exports').where({ id: ended.exportId }).update({ connection, connection_key: connectionKey });
+  const { differences } = await store.reconcile({ repair: true });
+  t.is(differences.length, 1);
+  t.regex(differences[0]?.action ?? '', /^not removed: FAILED_PRECONDITION: .* is in use again; look again$/);
+  go.open();
+  await attaching;
+  t.not(world.connections.get(exportId), undefined);
+  await untilQuiet(store);
+});
+
+test('E1 › an address that a dead node may have had is given out again when the node shows nothing of it', async (t) => {
+  const opened = await openWorld(t);
+  const { store, world } = opened;
+  const dead = await attach(opened, 'xvdb');
+  const { address } = world.exports.get(dead.exportId) ?? {};
+  await store.detachVolume({ volumeId: dead.volumeId, force: true, nodeIsDead: true }, wait);
+  // It starts again, with nothing.
+  world.devices.remove('vm.xvdb');
+  world.connections.remove(dead.exportId);
+  t.deepEqual((await store.reconcile({})).differences, []);
+  t.not(world.exports.get((await attach(opened, 'xvdc')).exportId)?.address, address);
+  t.deepEqual((await store.reconcile({ repair: true })).differences, []);
+  t.is(world.exports.get((await attach(opened, 'xvdd')).exportId)?.address, address);
+});
+
 test('D2 › a repair leaves the connection of an attachment on its way out alone', async (t) => {
   const [asked, go] = [gate(), gate()];
   const opened = await openWorld(t, {
