@@ -19,6 +19,7 @@ import { fileOf } from './test/file-of.mjs';
 import { TapCount } from './test/tap-count.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const preload = new URL('test/errors-without-frames.mjs', import.meta.url).href;
 const mostFilesAgain = 5;
 const mostLinesTold = 40;
 
@@ -31,7 +32,7 @@ const args = process.argv
 
 /** Runs ava to its end; answers what it counted, and how it ended. */
 async function run(words) {
-  const ava = spawn(process.execPath, [join(root, 'node_modules/ava/entrypoints/cli.mjs'), '--tap', ...words], {
+  const ava = spawn(process.execPath, ['--import', preload, join(root, 'node_modules/ava/entrypoints/cli.mjs'), '--tap', ...words], {
     cwd: root,
     env: { ...process.env, NODE_ENV: 'test' },
     stdio: ['ignore', 'pipe', 'pipe'],

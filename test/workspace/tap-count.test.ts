@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import test from 'ava';
 
 interface TapCounter {
@@ -83,4 +86,17 @@ test('file of › a title leads to the longest file name that is there', (t) => 
   t.deepEqual(fileOf('core › size › reads › text', exists), { file: 'test/dist/core/size.test.js', bare: 'reads › text' });
   t.deepEqual(fileOf('core › size › text › reads', exists), { file: 'test/dist/core/size/text.test.js', bare: 'reads' });
   t.is(fileOf('a title of its own', exists), undefined);
+});
+
+test('tap reporter › tells a failure whose error has no frame, as those of node:fs.rm, and goes on', async (t) => {
+  const preload = new URL('../../../scripts/test/errors-without-frames.mjs', import.meta.url).href;
+  const text = `
+    import { test } from 'supertap';
+    const error = Object.assign(new Error('ENOTEMPTY: directory not empty'), { code: 'ENOTEMPTY', stack: 'Error: ENOTEMPTY' });
+    console.log(test('ends', { passed: false, index: 1, error }));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', preload, '--input-type=module', '-e', text], {
+    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+  });
+  t.regex(stdout, /^not ok 1 - ends\n/);
+  t.regex(stdout, /code: ENOTEMPTY/);
 });

@@ -36,7 +36,8 @@ type Made = Omit<AnyFixture, 'stateDirectory' | 'machine' | 'making'>;
 
 async function madeFixture(t: ExecutionContext): Promise<Made & { readonly log: Logger }> {
   const directory = await mkdtemp(join(tmpdir(), 'vbs-machine-'));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  // A tool that is just ending may still write its records here.
+  t.teardown(() => rm(directory, { recursive: true, force: true, maxRetries: 10 }));
   const logged: LogLine[] = [];
   const line =
     (level: string) =>

@@ -80,8 +80,9 @@ export async function newRoad(t: ExecutionContext, lab: Lab, kind: RoadKind, { t
       test.is((await server.script('pgrep -a vblade || true')).trim(), '');
       for (const node of ['node1', 'node2']) test.is(withoutTarget(kind, await leftOn(lab.guest(node))), '', node);
       if (kind === 'tgt and iSCSI') return;
-      await store.reconcile({ repair: true });
-      for (const node of ['node1', 'node2']) test.is(await leftOn(lab.guest(node)), '', `${node}, after a repair`);
+      const report = await store.reconcile({ repair: true });
+      for (const node of ['node1', 'node2'])
+        test.is(await leftOn(lab.guest(node)), '', `${node}, after a repair: ${JSON.stringify(report)}`);
     },
   };
 }
