@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Say } from './build/build-image.js';
 import { asWanted, type NamedGuest } from './lab/guest-names.js';
-import { Lab } from './lab/lab.js';
+import { endLeftovers, Lab } from './lab/lab.js';
 import { folderOf, listRecords, readRecord, removeLab } from './lab/record.js';
 import { guestsIn } from './qemu/leftovers.js';
 
@@ -53,15 +53,16 @@ export async function labDown(name: string, say: Say): Promise<void> {
 
 /** Runs the tests of the lab, whose last line is their count. Answers their exit code. */
 export async function labTest(name: string, words: readonly string[], say: Say): Promise<number> {
+  await endLeftovers(say);
   const standing = await readRecord(name);
   const guests = standing === undefined ? undefined : asWanted(standing.guests);
-  const { lab } = await Lab.stand({ name, ...(guests === undefined ? {} : { guests }), endsWithUs: standing === undefined, say });
+  const { lab, wasUp } = await Lab.stand({ name, ...(guests === undefined ? {} : { guests }), endsWithUs: true, say });
   await lab.close();
   try {
     const test = join(repository, 'scripts/test.mjs');
     return await runHere(process.execPath, [test, '--config', 'lab.ava.config.js', ...words], { VBS_LAB: name });
   } finally {
-    if (standing === undefined) await lab.down();
+    if (!wasUp) await lab.down();
   }
 }
 

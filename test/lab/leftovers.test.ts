@@ -65,6 +65,13 @@ test('a build that was killed half way is cleaned by the next start, which ends 
 
   const again = await run(cache, ['up', '--guests', 'vs1']);
   t.regex(again.said, /up already/);
+  const none = ['test', '--match', 'no test has this title'];
+  t.is((await run(cache, none)).code, 1);
+  t.is((await guestsIn(lab)).length, 1, 'what was up stays up');
+  for (const { pid } of await guestsIn(lab)) process.kill(pid, 'SIGKILL');
+  t.is((await run(cache, none)).code, 1);
+  t.deepEqual(await guestsIn(lab), [], 'what was down is taken down again');
+  t.is((await run(cache, ['up', '--guests', 'vs1'])).code, 0);
   t.is((await run(cache, ['down'])).code, 0);
   t.deepEqual(await guestsIn(lab), []);
   t.regex((await run(cache, ['status'])).said, /no lab is up/);

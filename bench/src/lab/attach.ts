@@ -58,8 +58,10 @@ async function* measureAttach(bench: Bench): AsyncGenerator<Row> {
 /** What VBS runs for each of the two; told line by line. */
 async function commandsOf({ store, recorder }: LabScene, volumeId: string, { say }: Bench): Promise<{ attach: number; detach: number }> {
   const told = async (what: string, act: () => Promise<unknown>): Promise<number> => {
+    const began = performance.now();
     const asked = await recorder.during(act);
-    for (const { machine, kind, words } of asked) say(`${what}: ${machine}: ${kind} ${words}`);
+    for (const { machine, kind, words, askedMs, tookMs } of asked)
+      say(`${what}: ${(askedMs - began).toFixed(0)} + ${tookMs?.toFixed(0) ?? '…'} ms: ${machine}: ${kind} ${words}`);
     return asked.filter(({ kind }) => kind === 'run').length;
   };
   return {

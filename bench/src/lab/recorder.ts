@@ -7,6 +7,9 @@ export interface Asked {
   /** `run` is a process there; the others are files and folders, read without one. */
   readonly kind: 'run' | 'start' | 'stop' | 'find' | 'readFile' | 'look' | 'writeFile' | 'listDirectory' | 'waitForPath';
   readonly words: string;
+  /** When it was asked, and how long it took, in milliseconds of performance.now(); null while it goes on. */
+  readonly askedMs: number;
+  tookMs: number | null;
 }
 
 const kinds: ReadonlySet<string> = new Set([
@@ -60,14 +63,25 @@ export class Recorder implements Machines {
         if (typeof name !== 'string' || !kinds.has(name)) return method;
         return (...given: unknown[]) => {
           const words = given[1];
-          this.asked.push({
+          const asked: Asked = {
             machine: target.name,
             kind: name as Asked['kind'],
             words: Array.isArray(words) ? words.map(String).join(' ') : String(words),
-          });
-          return method(...given);
+            askedMs: performance.now(),
+            tookMs: null,
+          };
+          this.asked.push(asked);
+          return noted(asked, method(...given));
         };
       },
     });
+  }
+}
+
+async function noted(asked: Asked, answer: unknown): Promise<unknown> {
+  try {
+    return await answer;
+  } finally {
+    asked.tookMs = performance.now() - asked.askedMs;
   }
 }

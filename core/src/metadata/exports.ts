@@ -8,6 +8,11 @@ export interface ExportRecord {
   readonly id: string;
   readonly volumeId: string;
   readonly state: 'live' | 'deleted';
+  /** Whom it is for; known also when the attachment was forgotten with its volume. Null where that was so before this was kept. */
+  readonly attachmentId: string | null;
+  readonly node: string | null;
+  /** As of the attachment: null also where the hypervisor opens the protocol itself. */
+  readonly initiator: string | null;
   readonly exporter: string;
   readonly access: Access;
   /** Who may connect, where the exporter has an access list. */

@@ -47,12 +47,11 @@ export async function freeNumbersOfNode(
   { node, initiators, keys }: { readonly node: string; readonly initiators: readonly string[]; readonly keys: readonly string[] },
 ): Promise<void> {
   const released = trx('exports')
-    .innerJoin('attachments', 'attachments.export_id', 'exports.id')
     .whereRaw('?? = ??', ['exports.id', 'numbers.export_id'])
-    .where({ 'exports.state': 'deleted', 'attachments.state': 'detached', 'attachments.node': node })
-    .where((through) => through.whereNull('attachments.initiator').orWhereIn('attachments.initiator', initiators))
-    .whereNotNull('exports.connection_key')
-    .whereNotIn('exports.connection_key', keys)
-    .select('exports.id');
+    .where({ state: 'deleted', node })
+    .where((through) => through.whereNull('initiator').orWhereIn('initiator', initiators))
+    .whereNotNull('connection_key')
+    .whereNotIn('connection_key', keys)
+    .select('id');
   await trx('numbers').where({ state: 'taken' }).whereExists(released).update({ state: 'free' });
 }

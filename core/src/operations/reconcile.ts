@@ -2,8 +2,8 @@ import type { Call } from '../contract/call.js';
 import type { ConnectionInfo } from '../contract/connection.js';
 import type { OpenedBackend, OpenedExporter, VmmDelegate } from '../delegate/delegate.js';
 import { VbsError } from '../errors.js';
-import { type AttachmentRecord, attachments } from '../metadata/attachments.js';
-import { exportsTable, isLiveKey } from '../metadata/exports.js';
+import { attachments } from '../metadata/attachments.js';
+import { type ExportRecord, exportsTable, isLiveKey } from '../metadata/exports.js';
 import { leasedResources } from '../metadata/leases.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { freeNumbersOfNode } from '../metadata/numbers.js';
@@ -176,15 +176,15 @@ export class Reconciler {
     const found: Found[] = [];
     for (const { vm, slot, source } of devices) {
       const ended =
-        source?.kind === 'connection' ? await this.#endedAttachment({ node: node.name, initiator: null }, source.connection, held) : null;
+        source?.kind === 'connection' ? await this.#endedExport({ node: node.name, initiator: null }, source.connection, held) : null;
       if (ended === null) continue;
       const action = `left alone: take ${slot} out of ${vm} there`;
-      found.push({ difference: { kind: 'device', id: ended.id, what: 'orphan', instance: hypervisor.name, action } });
+      found.push({ difference: { kind: 'device', id: ended.attachmentId, what: 'orphan', instance: hypervisor.name, action } });
     }
     for (const { initiator, connection } of listed) {
-      const ended = await this.#endedAttachment({ node: node.name, initiator }, connection, held);
+      const ended = await this.#endedExport({ node: node.name, initiator }, connection, held);
       if (ended === null) continue;
-      const { id: attachmentId, exportId, volumeId } = ended;
+      const { attachmentId, id: exportId, volumeId } = ended;
       const difference = {
         kind: 'connection',
         id: attachmentId,
@@ -210,27 +210,26 @@ export class Reconciler {
   }
 
   /**
-   * The last attachment here that a connection is left of; null where another one has it now, or an operation is about it. An address that
-   * was given out again may have been another node's since.
+   * The last export to here that a connection is left of, with its attachment; null where another one has it now, or an operation is about
+   * it. An address that was given out again may have been another node's since.
    */
-  async #endedAttachment(
-    here: Pick<AttachmentRecord, 'node' | 'initiator'>,
+  async #endedExport(
+    here: Pick<ExportRecord, 'node' | 'initiator'>,
     { protocol, key }: ConnectionInfo,
     held: ReadonlySet<string>,
-  ): Promise<AttachmentRecord | null> {
+  ): Promise<(ExportRecord & { readonly attachmentId: string }) | null> {
     const { db } = this.#services.store;
     if (await isLiveKey(db, key)) return null;
-    const ofKey = exportsTable.query(db).where({ connection_key: key }).select('id');
-    const row = await attachments
+    const row = await exportsTable
       .query(db)
-      .where({ ...here, state: 'detached' })
-      .whereIn('export_id', ofKey)
+      .where({ ...here, connection_key: key })
       .orderBy('seq', 'desc')
       .first();
     if (row === undefined) return null;
-    const ended = attachments.toRecord(row);
-    const exported = await exportsTable.get(db, ended.exportId);
-    return exported?.connection?.protocol !== protocol || held.has(ended.volumeId) ? null : ended;
+    const ended = exportsTable.toRecord(row);
+    const { attachmentId, connection, volumeId } = ended;
+    if (attachmentId === null || connection?.protocol !== protocol || held.has(volumeId)) return null;
+    return { ...ended, attachmentId };
   }
 
   async #remove(difference: Difference, leftover: Leftover): Promise<Difference> {

@@ -226,11 +226,16 @@ function isSame({ guests }: LabRecord, wanted: readonly ImagedGuest[]): boolean 
   return guests.length === wanted.length && wanted.every((guest, place) => guests[place] !== undefined && isAlike(guests[place], guest));
 }
 
-/** The guests with the images of now of their kinds, after what killed processes left was ended. */
-async function withImages(guests: readonly NamedGuest[], say: (line: string) => void): Promise<readonly ImagedGuest[]> {
+/** Ends the labs that killed processes left. */
+export async function endLeftovers(say: (line: string) => void): Promise<void> {
   await withLock(join(runFolder(), 'leftovers.lock'), 60_000, async () => {
     for (const name of await removeLeftovers()) say(`the lab ${name}, whose process is gone, was ended`);
   });
+}
+
+/** The guests with the images of now of their kinds, after what killed processes left was ended. */
+async function withImages(guests: readonly NamedGuest[], say: (line: string) => void): Promise<readonly ImagedGuest[]> {
+  await endLeftovers(say);
   const inUse = async () => (await listRecords()).flatMap((record) => record.guests.map(({ image }) => image));
   const images = new Map<GuestKind, string>();
   const imaged: ImagedGuest[] = [];

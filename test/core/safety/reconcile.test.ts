@@ -70,11 +70,27 @@ test('D2 › a repair takes what a node was left with of an address that was giv
   const later = await attach(opened, 'xvdc');
   await store.detachVolume({ volumeId: later.volumeId }, wait);
   const { connection, connection_key } = await metadata.db('exports').where({ id: left.exportId }).first();
-  await metadata.db('exports').where({ id: later.exportId }).update({ connection, connection_key });
-  await metadata.db('attachments').where({ export_id: later.exportId }).update({ node: 'elsewhere' });
+  await metadata.db('exports').where({ id: later.exportId }).update({ connection, connection_key, node: 'elsewhere' });
   const { differences } = await store.reconcile({ repair: true });
   t.like(differences, { length: 1, 0: { kind: 'connection', action: 'removed' } });
   t.is(world.connections.get(left.exportId), undefined);
+});
+
+test('D2 › a repair takes what a node was left with of a volume that was deleted since, and gives its address back', async (t) => {
+  const opened = await openWorld(t);
+  const { store, world } = opened;
+  const left = await attach(opened, 'xvdb');
+  const { address } = world.exports.get(left.exportId) ?? {};
+  await store.detachVolume({ volumeId: left.volumeId, force: true, nodeIsDead: true }, wait);
+  world.devices.remove('vm.xvdb');
+  await store.deleteVolume({ volumeId: left.volumeId }, wait);
+  t.not(world.connections.get(left.exportId), undefined);
+  t.not(world.exports.get((await attach(opened, 'xvdc')).exportId)?.address, address);
+  const { differences } = await store.reconcile({ repair: true });
+  t.like(differences, { length: 1, 0: { kind: 'connection', action: 'removed' } });
+  t.is(world.connections.get(left.exportId), undefined);
+  t.is(world.exports.get((await attach(opened, 'xvdd')).exportId)?.address, address);
+  t.deepEqual(world.violations.read(), []);
 });
 
 test('D2 › a repair does not take the disk of an attach under way, to whom an address of before was given', async (t) => {
@@ -124,6 +140,19 @@ test('E1 › an address that a dead node may have had is given out again when th
   t.not(world.exports.get((await attach(opened, 'xvdc')).exportId)?.address, address);
   t.deepEqual((await store.reconcile({ repair: true })).differences, []);
   t.is(world.exports.get((await attach(opened, 'xvdd')).exportId)?.address, address);
+});
+
+test('E1 › an address that a dead node may have had is given out again also when its volume was deleted meanwhile', async (t) => {
+  const opened = await openWorld(t);
+  const { store, world } = opened;
+  const dead = await attach(opened, 'xvdb');
+  const { address } = world.exports.get(dead.exportId) ?? {};
+  await store.detachVolume({ volumeId: dead.volumeId, force: true, nodeIsDead: true }, wait);
+  await store.deleteVolume({ volumeId: dead.volumeId }, wait);
+  world.devices.remove('vm.xvdb');
+  world.connections.remove(dead.exportId);
+  t.deepEqual((await store.reconcile({ repair: true })).differences, []);
+  t.is(world.exports.get((await attach(opened, 'xvdc')).exportId)?.address, address);
 });
 
 test('D2 › a repair leaves the connection of an attachment on its way out alone', async (t) => {

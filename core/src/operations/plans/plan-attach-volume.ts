@@ -71,10 +71,14 @@ export async function planAttachVolume<O extends object>(
       if (current.locator === null) throw new TypeError(`${volumeId} is ${current.state} and has no locator`);
       const { exporter, initiator } = target.route;
       const { initiators, node, vmId, vmKey, slot, bootId, instance } = target;
+      const initiatorName = initiator?.name ?? null;
       await exportsTable.insert(tx.trx, {
         id: exportId,
         volumeId,
         state: 'live',
+        attachmentId,
+        node: node.name,
+        initiator: initiatorName,
         exporter: exporter.name,
         access,
         initiators,
@@ -95,7 +99,7 @@ export async function planAttachVolume<O extends object>(
         initiators,
         address,
         node: node.name,
-        initiator: initiator?.name ?? null,
+        initiator: initiatorName,
         vmKey,
         slot,
       };
@@ -105,7 +109,7 @@ export async function planAttachVolume<O extends object>(
         state: 'attaching',
         reason: null,
         node: node.name,
-        initiator: path.initiator,
+        initiator: initiatorName,
         vmId,
         vmKey,
         device,
