@@ -19,7 +19,7 @@ import { fileOf } from './test/file-of.mjs';
 import { TapCount } from './test/tap-count.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const preload = new URL('test/errors-without-frames.mjs', import.meta.url).href;
+const preload = new URL('test/whole-tap.mjs', import.meta.url).href;
 const mostFilesAgain = 5;
 const mostLinesTold = 40;
 

@@ -1,4 +1,5 @@
 export type { Attachment, Operation, Pool, Snapshot, Volume } from '@vbs/schemas';
+export { anySignal } from './any-signal.js';
 export { checkConfiguration } from './check-configuration.js';
 export { createCommandRunner } from './command/command-runner.js';
 export type { CommandRunner, CommandSet, CommandValues } from './command/command-set.js';

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -88,15 +91,22 @@ test('file of › a title leads to the longest file name that is there', (t) => 
   t.is(fileOf('a title of its own', exists), undefined);
 });
 
-test('tap reporter › tells a failure whose error has no frame, as those of node:fs.rm, and goes on', async (t) => {
-  const preload = new URL('../../../scripts/test/errors-without-frames.mjs', import.meta.url).href;
+test('tap reporter › tells an error without a frame, as those of node:fs.rm, and a test that hangs, and ends', async (t) => {
+  const root = new URL('../../../', import.meta.url);
+  const directory = await mkdtemp(join(tmpdir(), 'vbs-tap-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  await symlink(fileURLToPath(new URL('node_modules', root)), join(directory, 'node_modules'));
+  await writeFile(join(directory, 'package.json'), '{ "type": "module" }');
   const text = `
-    import { test } from 'supertap';
-    const error = Object.assign(new Error('ENOTEMPTY: directory not empty'), { code: 'ENOTEMPTY', stack: 'Error: ENOTEMPTY' });
-    console.log(test('ends', { passed: false, index: 1, error }));`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', preload, '--input-type=module', '-e', text], {
-    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
-  });
-  t.regex(stdout, /^not ok 1 - ends\n/);
-  t.regex(stdout, /code: ENOTEMPTY/);
+    import test from 'ava';
+    test('frameless', () => { throw Object.assign(new Error('not empty'), { stack: 'Error: not empty' }); });
+    test('hangs', () => new Promise((resolve) => setTimeout(resolve, 60_000)));`;
+  await writeFile(join(directory, 'some.test.js'), text);
+  const preload = new URL('scripts/test/whole-tap.mjs', root).href;
+  const ava = fileURLToPath(new URL('node_modules/ava/entrypoints/cli.mjs', root));
+  const run = promisify(execFile)(process.execPath, ['--import', preload, ava, '--tap', '--timeout', '3s'], { cwd: directory });
+  const { stdout } = (await t.throwsAsync(run)) as unknown as { readonly stdout: string };
+  const count = read(...stdout.split('\n'));
+  t.deepEqual(count.failures, ['frameless', 'hangs']);
+  t.is(count.fault(1), undefined);
 });

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { Knex } from 'knex';
+import { anySignal } from '../any-signal.js';
 import { inject, injectable } from '../di.js';
 import { VbsError } from '../errors.js';
 import type { Clock } from '../model/clock.js';
@@ -57,7 +58,7 @@ export class MetadataStore {
 
   /** Ends when this process has committed events, or after `timeMs` (another process may have). */
   async eventsMayBeNew(timeMs: number, signal: AbortSignal): Promise<void> {
-    const limit = AbortSignal.any([AbortSignal.timeout(timeMs), signal]);
+    const limit = anySignal(AbortSignal.timeout(timeMs), signal);
     await once(this.#committed, 'events', { signal: limit }).catch((error: unknown) => {
       if (!limit.aborted) throw error;
     });

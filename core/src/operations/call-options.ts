@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { anySignal } from '../any-signal.js';
 import { VbsError } from '../errors.js';
 import { requireFields, requireText } from '../model/text.js';
 import type { ClientToken } from '../workflow/journal.js';
@@ -67,7 +68,7 @@ export function waitOptions({ signal, onProgress }: CallOptions): WaitOptions {
   if (onProgress === undefined) return { signal };
   const broken = new AbortController();
   return {
-    signal: AbortSignal.any([broken.signal, ...(signal === undefined ? [] : [signal])]),
+    signal: anySignal(broken.signal, signal),
     onProgress(doneBytes, totalBytes) {
       try {
         onProgress(doneBytes, totalBytes);

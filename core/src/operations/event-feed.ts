@@ -1,3 +1,4 @@
+import { anySignal } from '../any-signal.js';
 import { VbsError } from '../errors.js';
 import { firstEventSequence, lastEventSequence, listEvents, type StoreEvent } from '../metadata/events.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
@@ -21,7 +22,7 @@ export class EventFeed {
    * @throws INVALID_ARGUMENT, OUT_OF_RANGE: to whoever iterates: `after` is no sequence, or what came after it is not kept any more.
    */
   follow({ after, signal }: { readonly after?: number; readonly signal?: AbortSignal }): AsyncGenerator<StoreEvent, void, undefined> {
-    const ended = signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed]);
+    const ended = anySignal(signal, this.#closed);
     const from = ended.aborted ? Promise.resolve(0) : this.#start(after);
     // Told to whoever iterates; nobody may.
     from.catch(() => undefined);

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { anySignal } from '../any-signal.js';
 import type { Call, Logger } from '../contract/call.js';
 import { fromSerialized, toVbsError, VbsError } from '../errors.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
@@ -96,7 +97,7 @@ export class OperationEngine {
           throw new VbsError('UNAVAILABLE', 'this process could not renew its lease; try again', { cause: error });
         if (!(error instanceof ResourceBusy) || !busy.wait || limit?.aborted === true) throw error;
         limit ??= AbortSignal.timeout(this.#times.busyLimitMs);
-        await this.#untilFree(error.holder, AbortSignal.any([limit, ...(busy.signal === undefined ? [] : [busy.signal])]));
+        await this.#untilFree(error.holder, anySignal(limit, busy.signal));
         busy.signal?.throwIfAborted();
       }
     }
@@ -143,7 +144,7 @@ export class OperationEngine {
       journal: this.#journal,
       log: this.#log,
       observer: this.#observer,
-      leave: AbortSignal.any([this.#leave.signal, this.#lease.lapsed]),
+      leave: anySignal(this.#leave.signal, this.#lease.lapsed),
       pauseMs: this.#times.pauseMs,
       now: this.#now,
       requireHeld: () => this.#lease.requireHeld(),

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { anySignal } from '../any-signal.js';
 import type { Logger } from '../contract/call.js';
 import { fromSerialized, type SerializedError, toVbsError, VbsError } from '../errors.js';
 import type { OperationRecord, StepEntry } from '../metadata/operations.js';
@@ -373,7 +374,7 @@ export class OperationRun {
     // A roll-back is not cancelled: it is what a cancel asks for. Nor is a check: what a cancelled act has done must be seen. Nor what
     // cannot be taken back any more: it would be begun and cancelled for ever.
     const mayBeCancelled = direction === 'forward' && act === 'change' && this.#mayTurn;
-    const signal = mayBeCancelled ? AbortSignal.any([this.#options.leave, this.#cancel.signal]) : this.#options.leave;
+    const signal = mayBeCancelled ? anySignal(this.#options.leave, this.#cancel.signal) : this.#options.leave;
     return {
       operationId: id,
       params,

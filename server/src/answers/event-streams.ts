@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { BlockStore, Logger, StoreEvent } from '@vbs/core';
+import { anySignal, type BlockStore, type Logger, type StoreEvent } from '@vbs/core';
 import type { Limits } from '../limits.js';
 import { tooMany } from '../problems/refusal.js';
 
@@ -106,7 +106,7 @@ export class EventStream {
   async #write(response: ServerResponse, event: StoreEvent): Promise<boolean> {
     const { stop, limits, log } = this.#services;
     if (response.write(`id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)) return true;
-    const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(limits.slowReaderMs)]);
+    const signal = anySignal(stop.signal, AbortSignal.timeout(limits.slowReaderMs));
     try {
       await once(response, 'drain', { signal });
       return true;

@@ -40,7 +40,9 @@ v_given_up() {
 v_hold() {
   L=$D/guards/$R.lock E=$D/guards/$R.epoch T=$D/guards/$R.tool
   if ! [ -f "$L" ]; then
-    e=$(umask 077; mkdir -p "$D/guards" "$D/processes" 2>&1 && { true >>"$L"; } 2>&1 && sync "$D/guards" "$D" 2>&1) || v_end state "$e"
+    [ -d "$D/guards" ] && [ -d "$D/processes" ] ||
+      e=$(umask 077; mkdir -p "$D/guards" "$D/processes" 2>&1 && sync "$D" 2>&1) || v_end state "$e"
+    e=$(umask 077; { true >>"$L"; } 2>&1) || v_end state "$e"
   fi
   v_lower
   while :; do

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Call, errorTable, fromSerialized, isVbsError, type SerializedError, VbsError } from '@vbs/core';
+import { anySignal, type Call, errorTable, fromSerialized, isVbsError, type SerializedError, VbsError } from '@vbs/core';
 import { within } from '../waiting.js';
 import { type ControlMethod, type Greeting, type Line, longestReply, parseLine } from './control-protocol.js';
 import { onLines, sendLine } from './lines.js';
@@ -43,7 +43,7 @@ export class ControlConnection {
       for (const give of lines.splice(0)) give(null);
     });
     onLines(socket, longestReply, (line) => lines.shift()?.(parseLine(line) ?? {}));
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(greetingLimitMs)]);
+    const limit = anySignal(signal, AbortSignal.timeout(greetingLimitMs));
     const giveUp = (): void => void socket.destroy();
     limit.addEventListener('abort', giveUp, { once: true });
     if (limit.aborted) giveUp();

@@ -1,4 +1,4 @@
-import { type Call, VbsError } from '@vbs/core';
+import { anySignal, type Call, VbsError } from '@vbs/core';
 import { type Agent, fetch } from 'undici';
 
 /** What is sent: `path` is below `/api2/json`. */
@@ -36,7 +36,7 @@ export class Transport {
       const response = await fetch(`${this.origin}/api2/json${path}`, {
         method,
         dispatcher: this.agent,
-        signal: AbortSignal.any([call.signal, limit]),
+        signal: anySignal(call.signal, limit),
         redirect: 'error',
         headers: { accept: 'application/json', ...headers },
         ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
