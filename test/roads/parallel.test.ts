@@ -9,7 +9,7 @@ const slotsOfMachine = 8;
 /** How many volumes; and the most commands, stops and writes of one attach and one detach that nothing goes wrong with. */
 const measures = {
   'LVM → IET → iSCSI': { count: 200, most: 25 },
-  'LVM → vblade → AoE': { count: 200, most: 13 },
+  'LVM → vblade → AoE': { count: 200, most: 14 },
   'LVM → IET → iSCSI → Xen': { count: 30, most: 28 },
   'LVM → vblade → AoE → Xen': { count: 30, most: 16 },
   'LVM → IET → iSCSI → qm': { count: 30, most: 24 },

@@ -292,10 +292,13 @@ export class AttachmentSteps {
     return sameSource(inSlot.source, source) ? { present: {} } : 'absent';
   }
 
-  /** A disk of ours on its way out is not out: some hypervisors let go of it only when they are asked again, and all of them look first. */
+  /**
+   * A disk of ours on its way out is not out: some hypervisors let go of it only when they are asked again, and all of them look first. One
+   * that is out may have left its password with the hypervisor.
+   */
   async #deviceIsOut(call: Call, path: AttachmentPath, source: DeviceSource | null): Promise<Check<AttachmentOutput>> {
     const inSlot = await this.#inSlot(call, path);
-    if (inSlot === undefined) return { present: {} };
+    if (inSlot === undefined) return { present: {}, repeatUnlessAnswered: true };
     if (inSlot.source === undefined || source === null) return 'unclear';
     return sameSource(inSlot.source, source) ? 'absent' : { present: {} };
   }

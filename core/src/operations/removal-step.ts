@@ -22,8 +22,7 @@ export function removalStep<P, O>({ name, destroys, remove, isThere }: Removal<P
       await remove(context);
       return {};
     },
-    check: async (context) => ((await isThere(context)) ? 'absent' : { present: {} }),
+    check: async (context) => ((await isThere(context)) ? 'absent' : { present: {}, repeatUnlessAnswered: true }),
     undo: 'irreversible',
-    repeatUnlessAnswered: true,
   };
 }

@@ -24,7 +24,7 @@ export async function attempt<T>(act: () => Promise<T>): Promise<Attempt<T>> {
 
 /** A step's effect as its check sees it; a check that fails is unclear, not answered, and says why. */
 export type Seen<O> =
-  | { readonly effect: 'present'; readonly value: Partial<O> }
+  | { readonly effect: 'present'; readonly value: Partial<O>; readonly repeat: boolean }
   | { readonly effect: 'absent' }
   | { readonly effect: 'unclear'; readonly why: string; readonly answered: boolean };
 
@@ -34,5 +34,5 @@ export async function look<P, O>(step: ChangeStep<P, O>, context: StepContext<P,
   const { value } = checked;
   if (value === 'absent') return { effect: 'absent' };
   if (value === 'unclear') return { effect: 'unclear', why: `nothing tells whether ${step.name} took effect`, answered: true };
-  return { effect: 'present', value: value.present };
+  return { effect: 'present', value: value.present, repeat: value.repeatUnlessAnswered === true };
 }

@@ -169,7 +169,7 @@ export class OperationRun {
     const seen = await look(step, this.#context('check'));
     this.#leaveIfAsked();
     if (seen.effect === 'present') {
-      if (step.repeatUnlessAnswered !== true) return { turn: 'next', output: seen.value };
+      if (!seen.repeat) return { turn: 'next', output: seen.value };
       if (!this.#again) return this.#do(true);
     }
     if (step.onFailure === 'note') return this.#note(step, error);
@@ -203,7 +203,7 @@ export class OperationRun {
     this.#leaveIfAsked();
     const tooLate = answered && recovery !== 'forward' && recovery.notAfterAnswer === true;
     if (seen.effect === 'present' && tooLate) return { turn: 'back', error: interrupted, skipOwn: false };
-    if (seen.effect === 'present' && step.repeatUnlessAnswered !== true) return { turn: 'next', output: seen.value };
+    if (seen.effect === 'present' && !seen.repeat) return { turn: 'next', output: seen.value };
     if (seen.effect === 'unclear' && step.onFailure !== 'note')
       return { turn: 'stuck', error: interrupted, reason: `${step.name}: ${seen.why}` };
     return forward ? this.#do(true) : { turn: 'back', error: interrupted, skipOwn: false };

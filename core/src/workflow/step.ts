@@ -14,7 +14,14 @@ export interface StepContext<P, O> {
  * Whether a step's effect is there, seen outside (safety A1): `present` with what the step would have answered, `absent`, or
  * `unclear`, where the outside does not tell.
  */
-export type Check<O> = { readonly present: Partial<O> } | 'absent' | 'unclear';
+export type Check<O> =
+  | {
+      readonly present: Partial<O>;
+      /** What the outside lists may show it before all of the effect is there: who never got the act's answer repeats it. */
+      readonly repeatUnlessAnswered?: true;
+    }
+  | 'absent'
+  | 'unclear';
 
 interface StepBase<P, O> {
   readonly name: string;
@@ -35,11 +42,6 @@ export interface ChangeStep<P, O> extends StepBase<P, O> {
   check(context: StepContext<P, O>): Promise<Check<O>>;
   /** Bytes go with it, perhaps bit by bit: an effect that is absent does not tell that nothing was touched. */
   readonly destroys?: true;
-  /**
-   * What the outside lists may be gone before all of the effect is: after an outcome that nobody knows the step is repeated also where
-   * its check says that it is done.
-   */
-  readonly repeatUnlessAnswered?: true;
   /** Takes the effect back, or `irreversible`: once it may have acted, the operation only goes forward. */
   readonly undo: 'irreversible' | ((context: StepContext<P, O>) => Promise<void>);
 }
