@@ -13,6 +13,7 @@ test('anySignal › aborts with the first of its signals, for its reason', (t) =
   const signal = anySignal(one.signal, undefined, other.signal);
   t.false(signal.aborted);
   other.abort('other');
+  t.is(signal.reason, 'other');
   one.abort('one');
   t.is(signal.reason, 'other');
   t.is(anySignal(AbortSignal.abort('before'), one.signal).reason, 'before');
