@@ -30,6 +30,7 @@ test('anySignal › a limit that nobody else holds comes also when the collector
 });
 
 test('events › end at a limit that nobody else holds also when the collector ran', async (t) => {
+  t.timeout(30_000);
   const { store } = await newStore(t);
   const collecting = setInterval(collect, 20);
   t.teardown(() => clearInterval(collecting));

@@ -8,7 +8,7 @@ export interface ExportRecord {
   readonly id: string;
   readonly volumeId: string;
   readonly state: 'live' | 'deleted';
-  /** Whom it is for; known also when the attachment was forgotten with its volume. Null where that was so before this was kept. */
+  /** Whom it is for, known also after the attachment was forgotten with its volume; null in rows of before migration 3 whose attachment was gone. */
   readonly attachmentId: string | null;
   readonly node: string | null;
   /** As of the attachment: null also where the hypervisor opens the protocol itself. */

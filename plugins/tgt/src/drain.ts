@@ -5,7 +5,8 @@ import type { Tgtadm } from './tgtadm.js';
 const pauseMs = 20;
 
 /**
- * Waits until no command of an offline LUN is in flight any more. New ones are refused meanwhile, so the number only falls.
+ * Waits until no command of an offline LUN is in flight. Where the target is offline too new ones are refused, so the number only falls;
+ * otherwise it may rise again at once.
  * @throws DEADLINE_EXCEEDED: some still are; the disk does not answer.
  */
 export async function drain(

@@ -10,8 +10,9 @@ const drainLimitMs = 5_000;
 const repairLimitMs = 3_000;
 
 /**
- * Lets tgtd open the volume anew, with the size that it has now. The LUN is offline for that time: initiators are told that it becomes
- * ready, and repeat. tgtd must have nothing in flight then: it would write to a file that it has closed.
+ * Lets tgtd open the volume anew, with the size that it has now, which it does for a LUN that is offline. tgtd should have nothing in flight
+ * then: a write that meets the closed file fails. An offline LUN stops only who logs in; a write of a session that comes between the drain
+ * and the opening can meet it.
  * @throws NOT_FOUND. FAILED_PRECONDITION: it serves another volume, has not grown, or was revoked. DEADLINE_EXCEEDED: commands in flight do not end.
  */
 export async function extendExport(call: Call, tools: Tools, exportId: string, volume: BackendVolume<'block' | 'file'>): Promise<number> {

@@ -23,13 +23,19 @@ async function attach({ store }: WorldStore, device: string): Promise<{ readonly
   return { volumeId, exportId: exportId ?? '' };
 }
 
+/** Detached from a node that was said to be dead, which is left with the connection, and with the disk until that is taken out by hand. */
+async function leftOnDeadNode(opened: WorldStore) {
+  const { volumeId, exportId } = await attach(opened, 'xvdb');
+  const { address } = opened.world.exports.get(exportId) ?? {};
+  await opened.store.detachVolume({ volumeId, force: true, nodeIsDead: true }, wait);
+  return { volumeId, exportId, address };
+}
+
 test('E1 › an address is not given out again after a detach from a dead node, until a repair removed what the node still had', async (t) => {
   const opened = await openWorld(t);
   const { store, world } = opened;
-  const dead = await attach(opened, 'xvdb');
-  const { address } = world.exports.get(dead.exportId) ?? {};
+  const { address, ...dead } = await leftOnDeadNode(opened);
   t.is(typeof address, 'number');
-  await store.detachVolume({ volumeId: dead.volumeId, force: true, nodeIsDead: true }, wait);
   t.not(world.connections.get(dead.exportId), undefined);
   const second = await attach(opened, 'xvdc');
   t.not(world.exports.get(second.exportId)?.address, address);
@@ -64,8 +70,7 @@ test('D2 › a repair never disconnects a live attachment whose connection has t
 test('D2 › a repair takes what a node was left with of an address that was given out again, on another node', async (t) => {
   const opened = await openWorld(t);
   const { store, world, metadata } = opened;
-  const left = await attach(opened, 'xvdb');
-  await store.detachVolume({ volumeId: left.volumeId, force: true, nodeIsDead: true }, wait);
+  const left = await leftOnDeadNode(opened);
   world.devices.remove('vm.xvdb');
   const later = await attach(opened, 'xvdc');
   await store.detachVolume({ volumeId: later.volumeId }, wait);
@@ -79,9 +84,7 @@ test('D2 › a repair takes what a node was left with of an address that was giv
 test('D2 › a repair takes what a node was left with of a volume that was deleted since, and gives its address back', async (t) => {
   const opened = await openWorld(t);
   const { store, world } = opened;
-  const left = await attach(opened, 'xvdb');
-  const { address } = world.exports.get(left.exportId) ?? {};
-  await store.detachVolume({ volumeId: left.volumeId, force: true, nodeIsDead: true }, wait);
+  const { address, ...left } = await leftOnDeadNode(opened);
   world.devices.remove('vm.xvdb');
   await store.deleteVolume({ volumeId: left.volumeId }, wait);
   t.not(world.connections.get(left.exportId), undefined);
@@ -130,9 +133,7 @@ test('D2 › a repair does not take the disk of an attach under way, to whom an 
 test('E1 › an address that a dead node may have had is given out again when the node shows nothing of it', async (t) => {
   const opened = await openWorld(t);
   const { store, world } = opened;
-  const dead = await attach(opened, 'xvdb');
-  const { address } = world.exports.get(dead.exportId) ?? {};
-  await store.detachVolume({ volumeId: dead.volumeId, force: true, nodeIsDead: true }, wait);
+  const { address, ...dead } = await leftOnDeadNode(opened);
   // It starts again, with nothing.
   world.devices.remove('vm.xvdb');
   world.connections.remove(dead.exportId);
@@ -145,9 +146,7 @@ test('E1 › an address that a dead node may have had is given out again when th
 test('E1 › an address that a dead node may have had is given out again also when its volume was deleted meanwhile', async (t) => {
   const opened = await openWorld(t);
   const { store, world } = opened;
-  const dead = await attach(opened, 'xvdb');
-  const { address } = world.exports.get(dead.exportId) ?? {};
-  await store.detachVolume({ volumeId: dead.volumeId, force: true, nodeIsDead: true }, wait);
+  const { address, ...dead } = await leftOnDeadNode(opened);
   await store.deleteVolume({ volumeId: dead.volumeId }, wait);
   world.devices.remove('vm.xvdb');
   world.connections.remove(dead.exportId);
